@@ -1,0 +1,225 @@
+/// From the caller's numbers to tiles and back. Conversion happens here, a tile at a time.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "bpnet/engine/tile.hpp"
+#include "bpnet/samples.hpp"
+
+namespace bpnet::engine {
+
+/// IEEE half precision, as two bytes.
+struct Half {
+  std::uint16_t bits;
+};
+
+namespace detail {
+
+inline float widen(Half half) {
+  const std::uint32_t sign = (half.bits & 0x8000u) << 16, exponent = (half.bits >> 10) & 31u,
+                      fraction = half.bits & 0x3ffu;
+  if (exponent == 0) {  // zero and subnormals: fraction * 2^-24, exact
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+  }
+  const std::uint32_t widened = exponent == 31 ? 0xffu : exponent + 112;
+  return std::bit_cast<float>(sign | widened << 23 | fraction << 13);
+}
+
+template <class Source>
+Source read(const char* from, bool swapped) {
+  std::array<char, sizeof(Source)> bytes;
+  std::memcpy(bytes.data(), from, sizeof(Source));
+  if (swapped) std::reverse(bytes.begin(), bytes.end());
+  Source value;
+  std::memcpy(&value, bytes.data(), sizeof(Source));
+  return value;
+}
+
+template <class Scalar, class Source>
+Scalar convert(const char* from, bool swapped) {
+  if constexpr (std::is_same_v<Source, Half>)
+    return static_cast<Scalar>(widen(read<Half>(from, swapped)));
+  else if constexpr (std::is_same_v<Source, bool>)
+    return static_cast<Scalar>(*from != 0);
+  else
+    return static_cast<Scalar>(read<Source>(from, swapped));
+}
+
+/// Calls body(tag) with a value of the C++ type that `type` stands for.
+template <class Body>
+auto with_element_type(ElementType type, Body&& body) {
+  switch (type) {
+    case ElementType::boolean:
+      return body(bool{});
+    case ElementType::int8:
+      return body(std::int8_t{});
+    case ElementType::int16:
+      return body(std::int16_t{});
+    case ElementType::int32:
+      return body(std::int32_t{});
+    case ElementType::int64:
+      return body(std::int64_t{});
+    case ElementType::uint8:
+      return body(std::uint8_t{});
+    case ElementType::uint16:
+      return body(std::uint16_t{});
+    case ElementType::uint32:
+      return body(std::uint32_t{});
+    case ElementType::uint64:
+      return body(std::uint64_t{});
+    case ElementType::float16:
+      return body(Half{});
+    case ElementType::float32:
+      return body(float{});
+    case ElementType::longdouble:
+      return body(0.0L);
+    case ElementType::float64:
+      break;
+  }
+  return body(double{});
+}
+
+template <class Scalar, class Source>
+void gather_typed(const Samples& x, const Index* rows, Index count, Scalar* out, Index unit_stride,
+                  Index sample_stride) {
+  for (Index s = 0; s < count; ++s) {
+    const char* from = static_cast<const char*>(x.data) + rows[s] * x.sample_stride;
+    Scalar* to = out + s * sample_stride;
+    if constexpr (std::is_same_v<Source, Scalar>) {
+      if (!x.swapped && x.value_stride == sizeof(Scalar) && unit_stride == 1) {
+        std::memcpy(to, from, static_cast<std::size_t>(x.width) * sizeof(Scalar));
+        continue;
+      }
+    }
+    if (x.swapped)
+      for (Index i = 0; i < x.width; ++i, from += x.value_stride, to += unit_stride)
+        *to = convert<Scalar, Source>(from, true);
+    else
+      for (Index i = 0; i < x.width; ++i, from += x.value_stride, to += unit_stride)
+        *to = convert<Scalar, Source>(from, false);
+  }
+}
+
+}  // namespace detail
+
+/// Value j of sample `sample`, converted.
+template <class Scalar>
+Scalar element(const Samples& x, Index sample, Index j) {
+  const char* from = static_cast<const char*>(x.data) + sample * x.sample_stride + j * x.value_stride;
+  return detail::with_element_type(x.type,
+                                   [&](auto tag) { return detail::convert<Scalar, decltype(tag)>(from, x.swapped); });
+}
+
+/// Samples rows[0..count) of x, converted, into the tile whose unit i of sample s is out[i * unit_stride + s *
+/// sample_stride].
+template <class Scalar>
+void gather(const Samples& x, const Index* rows, Index count, Scalar* out, Index unit_stride, Index sample_stride) {
+  detail::with_element_type(x.type, [&](auto tag) {
+    detail::gather_typed<Scalar, decltype(tag)>(x, rows, count, out, unit_stride, sample_stride);
+  });
+}
+
+/// m rows of n numbers into sample lanes (n, stride); lanes m.. of each unit become zero.
+template <class Scalar>
+void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index stride) {
+  using L = Lanes<Scalar>;
+  L square[L::size];
+  for (Index s = 0; s < stride; s += L::size)
+    for (Index i = 0; i < n; i += L::size) {
+      const Index units = std::min<Index>(L::size, n - i);
+      for (Index k = 0; k < L::size; ++k) {
+        if (s + k >= m)
+          square[k] = L(Scalar(0));
+        else
+          square[k] = units == L::size ? L::load(rows[s + k] + i) : L::load_first(rows[s + k] + i, units);
+      }
+      transpose(square);
+      for (Index k = 0; k < units; ++k) square[k].store(out + (i + k) * stride + s);
+    }
+}
+
+namespace detail {
+
+/// Squares of sample lanes (n, stride), turned around: store(s, i, square row, units) for each sample s < m.
+template <class Scalar, class Store>
+void from_lanes(const Scalar* in, Index stride, Index n, Index m, const Store& store) {
+  using L = Lanes<Scalar>;
+  L square[L::size];
+  for (Index i = 0; i < n; i += L::size) {
+    const Index units = std::min<Index>(L::size, n - i);
+    for (Index s = 0; s < m; s += L::size) {
+      for (Index k = 0; k < L::size; ++k) square[k] = k < units ? L::load(in + (i + k) * stride + s) : L(Scalar(0));
+      transpose(square);
+      for (Index k = 0; k < std::min<Index>(L::size, m - s); ++k) store(s + k, i, square[k], units);
+    }
+  }
+}
+
+}  // namespace detail
+
+/// Sample lanes (n, stride) into m rows of n numbers, `row_stride` apart.
+template <class Scalar>
+void to_rows(const Scalar* in, Index stride, Index n, Index m, Scalar* rows, Index row_stride) {
+  using L = Lanes<Scalar>;
+  detail::from_lanes(in, stride, n, m, [&](Index s, Index i, L x, Index units) {
+    if (units == L::size)
+      x.store(rows + s * row_stride + i);
+    else
+      x.store_first(rows + s * row_stride + i, units);
+  });
+}
+
+/// Sample lanes (n, stride) into panels of Block::panel units: m rows of one panel, then m rows of the next. The last
+/// panel is filled up with zeros. This is how the weight gradient reads them: rows of a wide layer lie a power of two
+/// apart and would share a few lines of the cache.
+template <class Scalar>
+void to_panels(const Scalar* in, Index stride, Index n, Index m, Scalar* panels) {
+  using L = Lanes<Scalar>;
+  constexpr Index width = Block<Scalar>::panel;
+  detail::from_lanes(in, stride, n, m, [&](Index s, Index i, L x, Index) {
+    x.store(panels + (i / width) * width * m + s * width + i % width);
+  });
+}
+
+/// Whether all n numbers are finite.
+template <class Scalar>
+bool all_finite(const Scalar* x, Index n) {
+  using L = Lanes<Scalar>;
+  constexpr Index chains = 4;
+  L sums[chains];  // x - x is 0, or NaN where x is not finite; so is a sum of them, in whatever order
+  for (L& sum : sums) sum = L(Scalar(0));
+  Index i = 0;
+  for (; i + chains * L::size <= n; i += chains * L::size)
+    for (Index c = 0; c < chains; ++c) {
+      const L v = L::load(x + i + c * L::size);
+      sums[c] = sums[c] + (v - v);
+    }
+  for (; i < n; i += L::size) {
+    const L v = i + L::size <= n ? L::load(x + i) : L::load_first(x + i, n - i);
+    sums[0] = sums[0] + (v - v);
+  }
+  const L sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  return !any(!(sum == L(Scalar(0))), sum);
+}
+
+/// The largest |x|, at least 0; infinite where a number is not finite.
+template <class Scalar>
+Scalar largest(const Scalar* x, Index n) {
+  using L = Lanes<Scalar>;
+  L most(Scalar(0));
+  const L infinity(std::numeric_limits<Scalar>::infinity());
+  const auto take = [&](L v) { most = max(most, select(v == v, abs(v), infinity)); };
+  Index i = 0;
+  for (; i + L::size <= n; i += L::size) take(L::load(x + i));
+  if (i < n) take(L::load_first(x + i, n - i));
+  std::array<Scalar, L::size> all;
+  most.store(all.data());
+  return *std::max_element(all.begin(), all.end());
+}
+
+}  // namespace bpnet::engine

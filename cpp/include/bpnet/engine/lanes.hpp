@@ -1,0 +1,368 @@
+/// Lanes: as many numbers as one register holds, and the only place that knows registers.
+///
+/// Loads, stores, roots and fused multiply-adds are Eigen's packets (SSE, AVX, AVX-512, NEON); integer lanes,
+/// comparisons and selection are the vector types that GCC and Clang share. Everything above is written once over
+/// either
+///
+///   Lanes<Scalar>   one register of the instruction set this file is compiled for
+///   Single<Scalar>  one number with the same operations, for what is not hot and must be the same everywhere
+///
+/// Each operation is one IEEE operation, rounded once. `madd` is the only fused one and it is always asked for by name,
+/// so two levels that both have fused multiply-add compute the same bits. A level without it (`has_fma` false) rounds
+/// twice.
+#pragma once
+
+#include <Eigen/Core>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "bpnet/types.hpp"
+
+namespace bpnet::engine {
+
+/// Whether `madd` of `Lanes` rounds once.
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+inline constexpr bool has_fma = true;
+#else
+inline constexpr bool has_fma = false;
+#endif
+
+template <class Scalar>
+using BitsOf = std::conditional_t<sizeof(Scalar) == 4, std::uint32_t, std::uint64_t>;
+
+/// The compiler's own vector of `Bytes` bytes.
+template <class Element, std::size_t Bytes>
+struct VectorOf {
+  typedef Element type __attribute__((vector_size(Bytes)));
+};
+
+/// One register of numbers.
+template <class Scalar_>
+struct Lanes {
+  using Scalar = Scalar_;
+  using Word = BitsOf<Scalar>;
+  using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
+  static constexpr Index size = Eigen::internal::unpacket_traits<Packet>::size;
+
+  using Values = typename VectorOf<Scalar, sizeof(Packet)>::type;
+  using Words = typename VectorOf<Word, sizeof(Packet)>::type;
+  using SignedWords = typename VectorOf<std::make_signed_t<Word>, sizeof(Packet)>::type;
+
+  /// Per lane all ones or all zeros.
+  struct Mask {
+    SignedWords v;
+    friend Mask operator&(Mask a, Mask b) { return {a.v & b.v}; }
+    friend Mask operator|(Mask a, Mask b) { return {a.v | b.v}; }
+    friend Mask operator!(Mask a) { return {~a.v}; }
+  };
+
+  /// The bit patterns of the lanes, as unsigned integers.
+  struct Bits {
+    Words v;
+    friend Bits operator+(Bits a, Bits b) { return {a.v + b.v}; }
+    friend Bits operator-(Bits a, Bits b) { return {a.v - b.v}; }
+    friend Bits operator&(Bits a, Bits b) { return {a.v & b.v}; }
+    friend Bits operator|(Bits a, Bits b) { return {a.v | b.v}; }
+    friend Bits operator^(Bits a, Bits b) { return {a.v ^ b.v}; }
+    friend Bits operator<<(Bits a, int n) { return {a.v << n}; }
+    friend Bits operator>>(Bits a, int n) { return {a.v >> n}; }
+  };
+
+  Values v;
+
+  Lanes() = default;
+  explicit Lanes(Values values) : v(values) {}
+  explicit Lanes(Scalar x) : v(std::bit_cast<Values>(Eigen::internal::pset1<Packet>(x))) {}
+
+  Packet packet() const { return std::bit_cast<Packet>(v); }
+  static Lanes from(Packet p) { return Lanes(std::bit_cast<Values>(p)); }
+  static Bits bits(Word word) { return {Words{} + word}; }
+
+  static Lanes load(const Scalar* from) { return Lanes::from(Eigen::internal::ploadu<Packet>(from)); }
+  void store(Scalar* to) const { Eigen::internal::pstoreu(to, packet()); }
+  /// The first n < size lanes; the rest are zero and nothing beyond from + n is read.
+  static Lanes load_first(const Scalar* from, Index n);
+  /// Writes the first n < size lanes and touches nothing beyond.
+  void store_first(Scalar* to, Index n) const;
+
+  friend Lanes operator+(Lanes a, Lanes b) { return Lanes(a.v + b.v); }
+  friend Lanes operator-(Lanes a, Lanes b) { return Lanes(a.v - b.v); }
+  friend Lanes operator*(Lanes a, Lanes b) { return Lanes(a.v * b.v); }
+  friend Lanes operator/(Lanes a, Lanes b) { return Lanes(a.v / b.v); }
+  friend Lanes operator-(Lanes a) { return Lanes(-a.v); }
+  friend Mask operator<(Lanes a, Lanes b) { return {a.v < b.v}; }
+  friend Mask operator<=(Lanes a, Lanes b) { return {a.v <= b.v}; }
+  friend Mask operator>(Lanes a, Lanes b) { return {a.v > b.v}; }
+  friend Mask operator>=(Lanes a, Lanes b) { return {a.v >= b.v}; }
+  friend Mask operator==(Lanes a, Lanes b) { return {a.v == b.v}; }
+};
+
+/// One number that behaves like a register of one lane. Its `madd` always rounds once.
+template <class Scalar_>
+struct Single {
+  using Scalar = Scalar_;
+  using Word = BitsOf<Scalar>;
+  static constexpr Index size = 1;
+
+  struct Mask {
+    bool v;
+    friend Mask operator&(Mask a, Mask b) { return {a.v && b.v}; }
+    friend Mask operator|(Mask a, Mask b) { return {a.v || b.v}; }
+    friend Mask operator!(Mask a) { return {!a.v}; }
+  };
+  struct Bits {
+    Word v;
+    friend Bits operator+(Bits a, Bits b) { return {a.v + b.v}; }
+    friend Bits operator-(Bits a, Bits b) { return {a.v - b.v}; }
+    friend Bits operator&(Bits a, Bits b) { return {a.v & b.v}; }
+    friend Bits operator|(Bits a, Bits b) { return {a.v | b.v}; }
+    friend Bits operator^(Bits a, Bits b) { return {a.v ^ b.v}; }
+    friend Bits operator<<(Bits a, int n) { return {a.v << n}; }
+    friend Bits operator>>(Bits a, int n) { return {a.v >> n}; }
+  };
+
+  Scalar v;
+
+  Single() = default;
+  explicit Single(Scalar x) : v(x) {}
+
+  static Bits bits(Word word) { return {word}; }
+  static Single load(const Scalar* from) { return Single(*from); }
+  void store(Scalar* to) const { *to = v; }
+
+  friend Single operator+(Single a, Single b) { return Single(a.v + b.v); }
+  friend Single operator-(Single a, Single b) { return Single(a.v - b.v); }
+  friend Single operator*(Single a, Single b) { return Single(a.v * b.v); }
+  friend Single operator/(Single a, Single b) { return Single(a.v / b.v); }
+  friend Single operator-(Single a) { return Single(-a.v); }
+  friend Mask operator<(Single a, Single b) { return {a.v < b.v}; }
+  friend Mask operator<=(Single a, Single b) { return {a.v <= b.v}; }
+  friend Mask operator>(Single a, Single b) { return {a.v > b.v}; }
+  friend Mask operator>=(Single a, Single b) { return {a.v >= b.v}; }
+  friend Mask operator==(Single a, Single b) { return {a.v == b.v}; }
+};
+
+// ---- what both have -------------------------------------------------------------------------------------------------
+
+/// a b + c, rounded once where `has_fma`.
+template <class Scalar>
+Lanes<Scalar> madd(Lanes<Scalar> a, Lanes<Scalar> b, Lanes<Scalar> c) {
+  return Lanes<Scalar>::from(Eigen::internal::pmadd(a.packet(), b.packet(), c.packet()));
+}
+template <class Scalar>
+Single<Scalar> madd(Single<Scalar> a, Single<Scalar> b, Single<Scalar> c) {
+  return Single<Scalar>(std::fma(a.v, b.v, c.v));
+}
+
+/// a where the mask is set, else b; the other one is not looked at, so its NaN does not spread.
+template <class Scalar>
+Lanes<Scalar> select(typename Lanes<Scalar>::Mask mask, Lanes<Scalar> a, Lanes<Scalar> b) {
+  return Lanes<Scalar>(mask.v ? a.v : b.v);
+}
+template <class Scalar>
+Single<Scalar> select(typename Single<Scalar>::Mask mask, Single<Scalar> a, Single<Scalar> b) {
+  return mask.v ? a : b;
+}
+
+template <class Scalar>
+typename Lanes<Scalar>::Bits to_bits(Lanes<Scalar> x) {
+  return {std::bit_cast<typename Lanes<Scalar>::Words>(x.v)};
+}
+template <class Scalar>
+typename Single<Scalar>::Bits to_bits(Single<Scalar> x) {
+  return {std::bit_cast<BitsOf<Scalar>>(x.v)};
+}
+/// The numbers that have these bit patterns: `from_bits<L>(bits)`.
+template <class L>
+L from_bits(typename L::Bits bits) {
+  return L(std::bit_cast<decltype(L::v)>(bits.v));
+}
+
+/// 1.5 2^k + shift: adding it rounds a number to an integer and leaves that integer + shift in the lowest bits.
+template <class Scalar>
+inline constexpr Scalar rounding_offset = sizeof(Scalar) == 4 ? Scalar(0x1.8p23) : Scalar(0x1.8p52);
+template <class Scalar>
+inline constexpr int mantissa_bits = sizeof(Scalar) == 4 ? 23 : 52;
+template <class Scalar>
+inline constexpr int exponent_bias = sizeof(Scalar) == 4 ? 127 : 1023;
+
+/// 2^n for an integer n that is the exponent of a normal number.
+template <class L>
+L power_of_two(L n) {
+  using Scalar = typename L::Scalar;
+  return from_bits<L>(to_bits(n + L(rounding_offset<Scalar> + Scalar(exponent_bias<Scalar>))) << mantissa_bits<Scalar>);
+}
+
+/// x 2^n for an integer |n| < 2 exponent_bias, rounded once: into the subnormals, to zero or to infinity.
+template <class L>
+L scale_exponent(L x, L n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(L) == 64 && sizeof(typename L::Scalar) == 4)
+    return L::from(_mm512_maskz_scalef_ps(0xffff, x.packet(), n.packet()));
+  else if constexpr (sizeof(L) == 64)
+    return L::from(_mm512_maskz_scalef_pd(0xff, x.packet(), n.packet()));
+  else
+#endif
+  {
+    const L offset(rounding_offset<typename L::Scalar>);
+    const L half = (n * L(typename L::Scalar(0.5)) + offset) - offset;
+    return x * power_of_two(n - half) * power_of_two(half);  // only the second product can round
+  }
+}
+
+/// Whether any lane of the mask is set.
+template <class Scalar>
+bool any(const typename Lanes<Scalar>::Mask& mask, Lanes<Scalar>) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(mask.v) == 64) {
+    const auto bits = std::bit_cast<__m512i>(mask.v);
+    return _mm512_test_epi32_mask(bits, bits) != 0;
+  }
+#endif
+#if defined(__AVX__)
+  if constexpr (sizeof(mask.v) == 32) return _mm256_movemask_ps(std::bit_cast<__m256>(mask.v)) != 0;
+#endif
+#if defined(__SSE2__)
+  if constexpr (sizeof(mask.v) == 16) return _mm_movemask_ps(std::bit_cast<__m128>(mask.v)) != 0;
+#endif
+  auto acc = mask.v[0];
+  for (Index k = 1; k < Lanes<Scalar>::size; ++k) acc |= mask.v[k];
+  return acc != 0;
+}
+template <class Scalar>
+bool any(const typename Single<Scalar>::Mask& mask, Single<Scalar>) {
+  return mask.v;
+}
+
+/// Correctly rounded square root. (Eigen's psqrt may start from the processor's estimate, which differs by vendor.)
+template <class Scalar>
+Lanes<Scalar> sqrt(Lanes<Scalar> x) {
+  constexpr bool is_float = sizeof(Scalar) == 4;
+  constexpr std::size_t bytes = sizeof(x.v);
+#if defined(__AVX512F__)
+  if constexpr (bytes == 64 && is_float)
+    return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm512_maskz_sqrt_ps(0xffff, x.packet())));
+  if constexpr (bytes == 64 && !is_float)
+    return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm512_maskz_sqrt_pd(0xff, x.packet())));
+#endif
+#if defined(__AVX__)
+  if constexpr (bytes == 32 && is_float) return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm256_sqrt_ps(x.packet())));
+  if constexpr (bytes == 32 && !is_float)
+    return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm256_sqrt_pd(x.packet())));
+#endif
+#if defined(__SSE2__)
+  if constexpr (bytes == 16 && is_float) return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm_sqrt_ps(x.packet())));
+  if constexpr (bytes == 16 && !is_float) return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm_sqrt_pd(x.packet())));
+#endif
+  Lanes<Scalar> root;
+  for (Index k = 0; k < Lanes<Scalar>::size; ++k) root.v[k] = std::sqrt(x.v[k]);
+  return root;
+}
+template <class Scalar>
+Single<Scalar> sqrt(Single<Scalar> x) {
+  return Single<Scalar>(std::sqrt(x.v));
+}
+
+template <class L>
+typename L::Bits sign_bit() {
+  return L::bits(typename L::Word(1) << (8 * sizeof(typename L::Scalar) - 1));
+}
+
+template <class L>
+requires requires { typename L::Bits; }
+L abs(L x) {
+  using Word = typename L::Word;
+  return from_bits<L>(to_bits(x) & L::bits(static_cast<Word>(~(Word(1) << (8 * sizeof(Word) - 1)))));
+}
+
+/// -|x|.
+template <class L>
+requires requires { typename L::Bits; }
+L negative_abs(L x) { return from_bits<L>(to_bits(x) | sign_bit<L>()); }
+
+/// x with the sign of `sign`, where x has that sign already or none.
+template <class L>
+requires requires { typename L::Bits; }
+L with_sign(L x, L sign) { return from_bits<L>(to_bits(x) | (to_bits(sign) & sign_bit<L>())); }
+/// |magnitude| with the sign of `sign`.
+template <class L>
+requires requires { typename L::Bits; }
+L copysign(L magnitude, L sign) { return from_bits<L>(to_bits(abs(magnitude)) | (to_bits(sign) & sign_bit<L>())); }
+
+/// The larger; where they do not compare (a NaN), a.
+template <class L>
+requires requires { typename L::Bits; }
+L max(L a, L b) {
+  // the processor's maximum is this one, but GCC does not see it in a selection
+#if defined(__AVX512F__)
+  constexpr bool is_float = sizeof(typename L::Scalar) == 4;
+  if constexpr (sizeof(L) == 64 && is_float) return L::from(_mm512_maskz_max_ps(0xffff, b.packet(), a.packet()));
+  if constexpr (sizeof(L) == 64 && !is_float) return L::from(_mm512_maskz_max_pd(0xff, b.packet(), a.packet()));
+#endif
+#if defined(__SSE2__)
+  if constexpr (sizeof(L) == 32 || sizeof(L) == 16) return L::from(Eigen::internal::pmax(a.packet(), b.packet()));
+#endif
+  return select(a < b, b, a);
+}
+/// The smaller; where they do not compare (a NaN), a.
+template <class L>
+requires requires { typename L::Bits; }
+L min(L a, L b) {
+#if defined(__AVX512F__)
+  constexpr bool is_float = sizeof(typename L::Scalar) == 4;
+  if constexpr (sizeof(L) == 64 && is_float) return L::from(_mm512_maskz_min_ps(0xffff, b.packet(), a.packet()));
+  if constexpr (sizeof(L) == 64 && !is_float) return L::from(_mm512_maskz_min_pd(0xff, b.packet(), a.packet()));
+#endif
+#if defined(__SSE2__)
+  if constexpr (sizeof(L) == 32 || sizeof(L) == 16) return L::from(Eigen::internal::pmin(a.packet(), b.packet()));
+#endif
+  return select(b < a, b, a);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // of Packet as a template argument
+#if !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"  // of GCC 12 about its own intrinsics
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+/// Turns a square of registers around: lane j of register i becomes lane i of register j.
+template <class Scalar>
+void transpose(Lanes<Scalar> (&square)[Lanes<Scalar>::size]) {
+  constexpr int n = static_cast<int>(Lanes<Scalar>::size);
+  Eigen::internal::PacketBlock<typename Lanes<Scalar>::Packet, n> block;
+  for (int k = 0; k < n; ++k) block.packet[k] = square[k].packet();
+  Eigen::internal::ptranspose(block);
+  for (int k = 0; k < n; ++k) square[k] = Lanes<Scalar>::from(block.packet[k]);
+}
+#pragma GCC diagnostic pop
+
+// ---- partial registers ----------------------------------------------------------------------------------------------
+
+template <class Scalar>
+Lanes<Scalar> Lanes<Scalar>::load_first(const Scalar* from, Index n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Packet) == 64 && sizeof(Scalar) == 4)
+    return Lanes::from(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), from));
+  else if constexpr (sizeof(Packet) == 64)
+    return Lanes::from(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), from));
+#endif
+  Values v{};
+  std::memcpy(&v, from, static_cast<std::size_t>(n) * sizeof(Scalar));
+  return Lanes(v);
+}
+
+template <class Scalar>
+void Lanes<Scalar>::store_first(Scalar* to, Index n) const {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Packet) == 64 && sizeof(Scalar) == 4)
+    return _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1), packet());
+  else if constexpr (sizeof(Packet) == 64)
+    return _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << n) - 1), packet());
+#endif
+  std::memcpy(to, &v, static_cast<std::size_t>(n) * sizeof(Scalar));
+}
+
+}  // namespace bpnet::engine

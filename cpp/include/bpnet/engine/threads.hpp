@@ -1,0 +1,216 @@
+/// A small pool of threads. Work is handed out item by item; results never depend on who did which.
+#pragma once
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "bpnet/types.hpp"
+
+namespace bpnet::engine {
+
+/// The pool. Threads start when they are first needed and are never joined: the process ends with them asleep. A forked
+/// child gets a new pool, since threads do not survive a fork.
+class Pool {
+ public:
+  static Pool& instance() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+      current() = new Pool;
+      pthread_atfork(nullptr, nullptr, [] { current() = new Pool; });  // the old one's memory is left alone
+    });
+    return *current();
+  }
+
+  /// Runs job(worker) once for each worker 0..workers-1; worker 0 is the caller. Returns when all have ended. Where the
+  /// pool is busy with another caller's job, or threads cannot be had, fewer workers run: the job must take its items
+  /// from a shared counter, so that one worker alone would do all of it. The job must not throw.
+  /// `waiting` is called every 20 ms while the caller has nothing left to do but others have.
+  template <class Job, class Waiting>
+  void run(int workers, Job& job, const Waiting& waiting) {
+    std::unique_lock lock(busy_, std::try_to_lock);
+    if (workers > max_workers) workers = max_workers;
+    if (workers <= 1 || !lock) return job(0);
+    workers = 1 + grow(workers - 1);
+    context_ = &job;
+    call_ = [](void* context, int worker) { (*static_cast<Job*>(context))(worker); };
+    pending_.store(workers - 1, std::memory_order_relaxed);
+    const std::uint64_t generation = state_.load(std::memory_order_relaxed) / max_workers + 1;
+    state_.store(generation * max_workers + static_cast<std::uint64_t>(workers - 1), std::memory_order_release);
+    state_.notify_all();
+    job(0);
+    spin_until([&] { return pending_.load(std::memory_order_acquire) == 0; });
+    std::unique_lock done_lock(done_mutex_);
+    while (!done_.wait_for(done_lock, std::chrono::milliseconds(20),
+                           [&] { return pending_.load(std::memory_order_acquire) == 0; }))
+      waiting();
+  }
+
+ private:
+  static Pool*& current() {
+    static Pool* pool = nullptr;
+    return pool;
+  }
+
+  /// Starts helpers until there are `wanted`; returns how many there are for this job.
+  int grow(int wanted) {
+    try {
+      while (helpers_ < wanted) {
+        std::thread([this, id = helpers_ + 1, seen = state_.load()] { serve(id, seen); }).detach();
+        ++helpers_;
+      }
+    } catch (const std::system_error&) {  // the system gives no more threads: go on with those there are
+    }
+    return helpers_ < wanted ? helpers_ : wanted;
+  }
+
+  void serve(int id, std::uint64_t seen) {
+    for (;;) {
+      spin_until([&] { return state_.load(std::memory_order_acquire) != seen; });
+      state_.wait(seen, std::memory_order_acquire);
+      seen = state_.load(std::memory_order_acquire);
+      // A helper that this state does not count stays out; one that it counts holds the job open until it is done.
+      if (static_cast<std::uint64_t>(id) <= seen % max_workers) {
+        call_(context_, id);
+        if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+          { const std::scoped_lock lock(done_mutex_); }  // the caller either has not looked yet or sleeps already
+          done_.notify_one();
+        }
+      }
+    }
+  }
+
+  /// At most 20 microseconds of looking before anybody sleeps.
+  template <class Condition>
+  static void spin_until(Condition condition) {
+    using clock = std::chrono::steady_clock;
+    const auto end = clock::now() + std::chrono::microseconds(20);
+    while (!condition())
+      for (int k = 0; k < 32; ++k) {
+        if (condition()) return;
+        if (k == 31 && clock::now() > end) return;
+      }
+  }
+
+  static constexpr int max_workers = 1024;
+
+  std::mutex busy_;
+  std::mutex done_mutex_;
+  std::condition_variable done_;
+  int helpers_ = 0;
+  void (*call_)(void*, int) = nullptr;
+  void* context_ = nullptr;
+  std::atomic<int> pending_{0};
+  std::atomic<std::uint64_t> state_{0};  ///< number of the job * max_workers + its helpers, as one
+};
+
+/// Asked now and then, on the calling thread only, whether to stop: a signal handler's word, a progress display.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  /// True to stop. May throw instead; the exception reaches the caller.
+  virtual bool stop() = 0;
+};
+
+/// Thrown where a Watcher said stop.
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
+};
+
+/// Who may use how many threads, and who may stop it.
+struct Call {
+  int threads = 1;
+  Watcher* watcher = nullptr;
+};
+
+/// Asks the watcher at most every 20 ms, and looks at the clock only every so much work.
+class Pulse {
+ public:
+  explicit Pulse(Watcher* watcher) : watcher_(watcher), last_(clock::now()) {}
+  /// True to stop; `work` in multiply-adds since the last beat.
+  bool beat(double work) {
+    if (watcher_ == nullptr) return false;
+    done_ += work + 1000;
+    if (done_ < 1e6) return false;
+    done_ = 0;
+    const auto now = clock::now();
+    if (now - last_ < std::chrono::milliseconds(20)) return false;
+    last_ = now;
+    return watcher_->stop();
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+  Watcher* watcher_;
+  clock::time_point last_;
+  double done_ = 0;
+};
+
+/// What the body of a loop calls now and then, with the multiply-adds done since. Throws Interrupted where the loop is
+/// to end: the watcher said so (asked on the caller's thread), or another thread failed.
+class Checkpoint {
+ public:
+  Checkpoint(Pulse* pulse, const std::atomic<bool>* stop) : pulse_(pulse), stop_(stop) {}
+  void operator()(double work) const {
+    if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) throw Interrupted();
+    if (pulse_ != nullptr && pulse_->beat(work)) throw Interrupted();
+  }
+
+ private:
+  Pulse* pulse_;
+  const std::atomic<bool>* stop_;
+};
+
+/// body(item, checkpoint) for each item 0..items-1, on up to call.threads threads. `work` is one item's, in
+/// multiply-adds: little work is not spread. Exceptions of a body reach the caller; Interrupted is thrown where the
+/// watcher stopped it.
+template <class Body>
+void parallel_for(const Call& call, Pulse& pulse, Index items, double work, const Body& body) {
+  constexpr double worth_a_thread = 2e5;  // some 5 microseconds of one core: about what waking a helper costs
+  const double useful = 1 + static_cast<double>(items) * work / worth_a_thread;
+  const auto workers =
+      static_cast<int>(std::min({static_cast<double>(call.threads), static_cast<double>(items), useful}));
+  if (workers <= 1) {
+    const Checkpoint checkpoint(&pulse, nullptr);
+    for (Index item = 0; item < items; ++item) body(item, checkpoint);
+    return;
+  }
+  std::atomic<Index> next{0};
+  std::atomic<bool> stop{false};
+  std::exception_ptr failure;
+  std::mutex failure_lock;
+  const auto fail = [&] {
+    const std::scoped_lock lock(failure_lock);
+    if (!failure && !stop) failure = std::current_exception();  // the first one counts; the others follow from it
+    stop = true;
+  };
+  auto job = [&](int worker) {
+    const Checkpoint checkpoint(worker == 0 ? &pulse : nullptr, &stop);
+    try {
+      for (Index item; !stop.load(std::memory_order_relaxed) && (item = next.fetch_add(1)) < items;)
+        body(item, checkpoint);
+    } catch (...) {
+      fail();
+    }
+  };
+  Pool::instance().run(workers, job, [&] {
+    try {
+      if (pulse.beat(1e9)) throw Interrupted();
+    } catch (...) {
+      fail();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace bpnet::engine

@@ -1,0 +1,71 @@
+/// What the kernels share: the size of a tile, its two layouts, a dispatcher for block tails.
+#pragma once
+
+#include <array>
+#include <type_traits>
+#include <utility>
+
+#include "bpnet/engine/lanes.hpp"
+
+namespace bpnet::engine {
+
+/// Samples that go through all layers together.
+inline constexpr Index tile_samples = 64;
+/// Rows of a tile are padded to this many numbers, so that whole registers of any level fit.
+inline constexpr Index padding = 16;
+/// Numbers that may be read (never written) past the end of a weight or gradient array.
+inline constexpr Index slack = 16;
+
+constexpr Index padded(Index n) { return (n + padding - 1) / padding * padding; }
+
+/// Numbers that m samples of n units take in panels of any level.
+constexpr Index panels_room(Index n, Index m) { return (n + tile_samples - 1) / tile_samples * tile_samples * m; }
+
+/// Where unit i of sample s lies in a tile. Both compute the same bits; only speed differs.
+enum class Layout {
+  sample_lanes,  ///< data[i * stride + s]: a register holds one unit of many samples
+  unit_lanes,    ///< data[s * stride + i]: a register holds many units of one sample, as the caller's rows do
+};
+
+/// The block of accumulators that a level's registers hold: `rows` broadcast numbers x `packets` registers.
+template <class Scalar>
+struct Block {
+  static constexpr bool many_registers = Lanes<Scalar>::size * sizeof(Scalar) == 64;  // AVX-512 has 32
+  static constexpr int rows = has_fma ? 6 : 3;
+  static constexpr int packets = many_registers ? 4 : 2;
+  static constexpr Index panel = packets * Lanes<Scalar>::size;  ///< units that one block of a weight gradient is wide
+};
+
+/// Types in a row: the rows of a table.
+template <class Row>
+struct RowTag {
+  using type = Row;
+};
+template <class... Rows>
+struct List {
+  static constexpr int size = sizeof...(Rows);
+  /// One value a row: f(RowTag<Row>{}).
+  template <class F>
+  static constexpr auto map(F f) {
+    return std::array{f(RowTag<Rows>{})...};
+  }
+};
+
+/// Calls body(integral_constant<int, n>) for the n in 1..Max that n is.
+template <int Max, class Body>
+[[gnu::always_inline]] inline void with_constant(Index n, Body&& body) {
+  if constexpr (Max == 1) {
+    body(std::integral_constant<int, 1>{});
+  } else {
+    if (n >= Max) return body(std::integral_constant<int, Max>{});
+    with_constant<Max - 1>(n, std::forward<Body>(body));
+  }
+}
+
+/// Walks 0..n in steps of Step, the last one shorter: body(begin, integral_constant<int, step>).
+template <int Step, class Body>
+[[gnu::always_inline]] inline void in_blocks(Index n, Body&& body) {
+  for (Index begin = 0; begin < n; begin += Step) with_constant<Step>(n - begin, [&](auto step) { body(begin, step); });
+}
+
+}  // namespace bpnet::engine

@@ -1,0 +1,117 @@
+/// Optimizer steps: one pass over parameters, gradient and state.
+#pragma once
+
+#include "bpnet/engine/lanes.hpp"
+
+namespace bpnet::engine {
+
+/// One step's numbers. Penalties and decay are zero where a segment (biases) is exempt.
+template <class Scalar>
+struct Update {
+  Scalar eta = 0;          ///< learning rate
+  Scalar mu = 0;           ///< (O1) momentum
+  bool nesterov = false;   ///< (O1)
+  Scalar decay1 = 0;       ///< rho of (O2), beta1 of (O3)
+  Scalar decay2 = 0;       ///< beta2 of (O3)
+  Scalar eps = 0;          ///< (O2), (O3)
+  Scalar correction1 = 1;  ///< 1 / (1 - beta1^t)
+  Scalar correction2 = 1;  ///< 1 / sqrt(1 - beta2^t)
+  Scalar shrink = 0;       ///< eta lambda of (O4)
+  Scalar l1 = 0, l2 = 0;   ///< penalties: their gradients are added to g
+};
+
+/// The arrays of one step, n numbers each; a state the rule has no use for may be null.
+template <class Scalar>
+struct UpdateArrays {
+  Scalar* theta;
+  const Scalar* g;
+  Scalar* first;   ///< v of (O1), m of (O3), s of (O2)
+  Scalar* second;  ///< v of (O3)
+  Index n;
+};
+
+/// theta <- theta - eta g. (O1) without momentum
+struct PlainStep {
+  static constexpr int states = 0;
+  template <class L, class Scalar>
+  static void apply(const Update<Scalar>& u, L& theta, L g, L&, L&) {
+    theta = madd(L(-u.eta), g, theta);
+  }
+};
+
+/// v <- mu v + g; theta <- theta - eta v, or theta - eta (g + mu v). (O1)
+struct MomentumStep {
+  static constexpr int states = 1;
+  template <class L, class Scalar>
+  static void apply(const Update<Scalar>& u, L& theta, L g, L& v, L&) {
+    v = madd(L(u.mu), v, g);
+    theta = madd(L(-u.eta), u.nesterov ? madd(L(u.mu), v, g) : v, theta);
+  }
+};
+
+/// s <- rho s + (1 - rho) g^2; theta <- theta - eta g / (sqrt(s) + eps). (O2)
+struct RmsPropStep {
+  static constexpr int states = 1;
+  template <class L, class Scalar>
+  static void apply(const Update<Scalar>& u, L& theta, L g, L& s, L&) {
+    s = madd(L(u.decay1), s, L(Scalar(1) - u.decay1) * g * g);
+    theta = theta - L(u.eta) * g / (sqrt(s) + L(u.eps));
+  }
+};
+
+/// m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; theta <- theta - eta m^ / (sqrt(v^) + eps). (O3), (O4)
+struct AdamStep {
+  static constexpr int states = 2;
+  template <class L, class Scalar>
+  static void apply(const Update<Scalar>& u, L& theta, L g, L& m, L& v) {
+    theta = madd(L(-u.shrink), theta, theta);  // (O4); shrink = 0 changes nothing
+    m = madd(L(u.decay1), m, L(Scalar(1) - u.decay1) * g);
+    v = madd(L(u.decay2), v, L(Scalar(1) - u.decay2) * g * g);
+    theta = theta - L(u.eta * u.correction1) * m / madd(sqrt(v), L(u.correction2), L(u.eps));
+  }
+};
+
+/// One step of Rule over n parameters.
+template <class Rule, class Scalar>
+void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
+  using L = Lanes<Scalar>;
+  const L zero(Scalar(0));
+  const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
+  const auto step = [&](L& theta, L g, L& first, L& second) {
+    if (penalised) {
+      g = madd(L(u.l2), theta, g);
+      g = g + select(theta == zero, zero, copysign(L(u.l1), theta));
+    }
+    Rule::template apply<L, Scalar>(u, theta, g, first, second);
+  };
+  Index i = 0;
+  for (; i + L::size <= arrays.n; i += L::size) {
+    L theta = L::load(arrays.theta + i), first = zero, second = zero;
+    if constexpr (Rule::states > 0) first = L::load(arrays.first + i);
+    if constexpr (Rule::states > 1) second = L::load(arrays.second + i);
+    step(theta, L::load(arrays.g + i), first, second);
+    theta.store(arrays.theta + i);
+    if constexpr (Rule::states > 0) first.store(arrays.first + i);
+    if constexpr (Rule::states > 1) second.store(arrays.second + i);
+  }
+  if (const Index rest = arrays.n - i; rest > 0) {
+    L theta = L::load_first(arrays.theta + i, rest), first = zero, second = zero;
+    if constexpr (Rule::states > 0) first = L::load_first(arrays.first + i, rest);
+    if constexpr (Rule::states > 1) second = L::load_first(arrays.second + i, rest);
+    step(theta, L::load_first(arrays.g + i, rest), first, second);
+    theta.store_first(arrays.theta + i, rest);
+    if constexpr (Rule::states > 0) first.store_first(arrays.first + i, rest);
+    if constexpr (Rule::states > 1) second.store_first(arrays.second + i, rest);
+  }
+}
+
+/// a += b: one node of the tree that sums the shards of a gradient.
+template <class Scalar>
+void add(Scalar* a, const Scalar* b, Index n) {
+  using L = Lanes<Scalar>;
+  Index i = 0;
+  for (; i + L::size <= n; i += L::size) (L::load(a + i) + L::load(b + i)).store(a + i);
+  if (i < n) (L::load_first(a + i, n - i) + L::load_first(b + i, n - i)).store_first(a + i, n - i);
+}
+
+}  // namespace bpnet::engine
