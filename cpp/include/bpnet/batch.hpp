@@ -1,0 +1,188 @@
+/// A batch, tile by tile: its cost and gradient as sums over shards in a fixed tree.
+///
+/// A batch is cut into at most 16 shards of whole tiles, by its size and the network's alone. Each shard is summed in
+/// ascending order by one thread; the shards are added pairwise, neighbours first. So the sums are the same for any
+/// number of threads.
+#pragma once
+
+#include <cmath>
+
+#include "bpnet/backward.hpp"
+#include "bpnet/engine/threads.hpp"
+#include "bpnet/train/order.hpp"
+
+namespace bpnet {
+
+using engine::Call;
+using engine::Interrupted;
+using engine::Watcher;
+
+enum class Reduction { mean, sum };
+
+/// The samples of a batch: positions begin, begin + 1, ... of an order of the caller's rows.
+struct BatchRows {
+  Index begin = 0;
+  Index count = 0;
+  const SampleOrder* order = nullptr;  ///< null: as they come
+
+  void fill(Index first, Index n, Index* out) const {
+    if (order) return order->fill(static_cast<std::uint64_t>(begin + first), static_cast<std::uint64_t>(n), out);
+    for (Index k = 0; k < n; ++k) out[k] = begin + first + k;
+  }
+};
+
+/// What a cost is taken of.
+template <class Scalar>
+struct Batch {
+  Samples x;
+  Targets y;
+  Weights<Scalar> weights;
+  BatchRows rows;
+  CostUse<Scalar> cost;
+};
+
+namespace detail {
+
+/// Whole tiles of a batch, cut into shards.
+struct Shards {
+  static constexpr Index most = 16;
+  static constexpr double most_bytes = 32e6;  // of partial gradients; beyond, one shard
+
+  Shards(Index samples, Index n_parameters, std::size_t scalar_bytes) {
+    tiles = (samples + engine::tile_samples - 1) / engine::tile_samples;
+    count = std::min(tiles, most);
+    if (static_cast<double>(count - 1) * static_cast<double>(n_parameters) * static_cast<double>(scalar_bytes) >
+        most_bytes)
+      count = 1;
+    count = std::max<Index>(count, 1);
+  }
+  /// The first tile of a shard.
+  Index begin(Index shard) const { return shard * tiles / count; }
+
+  Index tiles, count;
+};
+
+/// values[0] = the sum of values[0..count), neighbours first.
+template <class Add>
+void tree(Index count, Add add) {
+  for (Index apart = 1; apart < count; apart *= 2)
+    for (Index k = 0; k + apart < count; k += 2 * apart) add(k, k + apart);
+}
+
+/// The sum of the batch's weights, in ascending order.
+template <class Scalar>
+double total_weight(const Weights<Scalar>& weights, const BatchRows& rows) {
+  if (!weights.values) return static_cast<double>(rows.count);
+  double total = 0;
+  Index indices[engine::tile_samples];
+  for (Index first = 0; first < rows.count; first += engine::tile_samples) {
+    const Index n = std::min(engine::tile_samples, rows.count - first);
+    rows.fill(first, n, indices);
+    for (Index k = 0; k < n; ++k) total += weights[indices[k]];
+  }
+  return total;
+}
+
+/// Multiply-adds of one sample, forward or there and back.
+template <class Scalar>
+double work_of(const Model<Scalar>& net, bool backward) {
+  return static_cast<double>(net.n_parameters()) * (backward ? 3 : 1) + 20.0 * static_cast<double>(net.n_outputs());
+}
+
+}  // namespace detail
+
+/// Partial gradients of the shards, kept between steps.
+template <class Scalar>
+struct GradientSpace {
+  std::vector<AlignedBuffer<Scalar>> partial;
+
+  void prepare(Index shards, Index n_parameters) {
+    if (static_cast<Index>(partial.size()) < shards - 1) partial.resize(static_cast<std::size_t>(shards - 1));
+    for (Index k = 0; k + 1 < shards; ++k) partial[static_cast<std::size_t>(k)].reserve(n_parameters);
+  }
+};
+
+/// Whole-batch destinations; what is null or empty is not computed.
+template <class Scalar>
+struct GradientRows {
+  Scalar* nabla = nullptr;
+  Scalar* x = nullptr;
+  std::vector<Scalar*> deltas, activations;
+
+  bool any() const { return nabla || x || !deltas.empty() || !activations.empty(); }
+};
+
+namespace detail {
+
+/// One shard of batch_gradient: its tiles in order.
+template <class Scalar>
+double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double scale, Index first_tile,
+                      Index last_tile, const GradientRows<Scalar>& out, Scalar* nabla,
+                      const engine::Checkpoint& checkpoint) {
+  const WorkspaceLease<Scalar> lease(net.shape(), net.sizes());
+  Workspace<Scalar>& w = *lease;
+  std::vector<Scalar*> deltas(out.deltas.size()), activations(out.activations.size());
+  double cost = 0;
+  for (Index tile = first_tile; tile < last_tile; ++tile) {
+    const Index first = tile * engine::tile_samples, m = std::min(engine::tile_samples, batch.rows.count - first);
+    batch.rows.fill(first, m, w.indices.data());
+    forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
+    cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
+    for (Index s = 0; s < engine::padded(m); ++s) {
+      const double weight = s < m ? batch.weights[w.indices[static_cast<std::size_t>(s)]] : 0;
+      w.sample_scale[s] = static_cast<Scalar>(weight * scale);
+      if (s < m) cost += weight * static_cast<double>(w.sample_cost[s]);
+    }
+    checkpoint(work_of(net, out.any()) * static_cast<double>(m));
+    if (!out.any()) continue;
+    TileGradient<Scalar> to{nabla, tile == first_tile, nullptr, nullptr, nullptr};
+    if (out.x) to.x = out.x + first * net.n_inputs();
+    for (std::size_t l = 0; l < deltas.size(); ++l) deltas[l] = out.deltas[l] + first * net.sizes()[l + 1];
+    for (std::size_t l = 0; l < activations.size(); ++l) activations[l] = out.activations[l] + first * net.sizes()[l];
+    if (!deltas.empty()) to.deltas = &deltas;
+    if (!activations.empty()) to.activations = &activations;
+    backward_tile(net, to, w);
+  }
+  return cost;
+}
+
+}  // namespace detail
+
+/// C of the batch, and its gradients where `out` wants them. The batch has at least one sample and a positive sum of
+/// weights.
+template <class Scalar>
+double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Reduction reduction,
+                      const GradientRows<Scalar>& out, GradientSpace<Scalar>& space, const Call& call,
+                      engine::Pulse& pulse) {
+  const double total = reduction == Reduction::mean ? detail::total_weight(batch.weights, batch.rows) : 1.0;
+  const detail::Shards shards(batch.rows.count, out.nabla ? net.n_parameters() : 0, sizeof(Scalar));
+  if (out.nabla) space.prepare(shards.count, net.n_parameters());
+  const auto nabla = [&](Index shard) -> Scalar* {
+    if (!out.nabla || shard == 0) return out.nabla;
+    return space.partial[static_cast<std::size_t>(shard - 1)].data();
+  };
+  // Without a gradient in theta nothing is summed but costs, so tiles need not wait for one another in shards.
+  std::array<double, detail::Shards::most> costs{};
+  const double tiles_a_shard = static_cast<double>(shards.tiles) / static_cast<double>(shards.count);
+  const double work = detail::work_of(net, out.any()) * tiles_a_shard * engine::tile_samples;
+  const Call mine{batch.cost.custom ? 1 : call.threads, call.watcher};
+  engine::parallel_for(mine, pulse, shards.count, work, [&](Index shard, const engine::Checkpoint& checkpoint) {
+    costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
+        net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), checkpoint);
+  });
+  detail::tree(shards.count,
+               [&](Index a, Index b) { costs[static_cast<std::size_t>(a)] += costs[static_cast<std::size_t>(b)]; });
+  if (out.nabla && shards.count > 1) {
+    constexpr Index block = 1 << 14;  // parameters that one thread adds up at a time
+    const Index n = net.n_parameters(), blocks = (n + block - 1) / block;
+    engine::parallel_for(
+        mine, pulse, blocks, static_cast<double>(block * shards.count), [&](Index item, const engine::Checkpoint&) {
+          const Index from = item * block, length = std::min(block, n - from);
+          detail::tree(shards.count,
+                       [&](Index a, Index b) { kernels<Scalar>().add(nabla(a) + from, nabla(b) + from, length); });
+        });
+  }
+  return costs[0] / total;
+}
+
+}  // namespace bpnet

@@ -1,0 +1,149 @@
+/// One tile of samples from x to a^L. (F1), (F2)
+#pragma once
+
+#include "bpnet/model.hpp"
+#include "bpnet/targets.hpp"
+#include "bpnet/workspace.hpp"
+
+namespace bpnet {
+
+/// What a forward pass leaves in the workspace besides a^L.
+enum class Keep {
+  nothing,   ///< a^l of inner layers may be gone
+  backward,  ///< a^l, f'(z^l) of all layers, z^L
+};
+
+/// Where the caller wants z^l and a^l of this tile's samples: rows of n_l, one after the other, from each pointer;
+/// null: not.
+template <class Scalar>
+struct LayerRows {
+  std::vector<Scalar*> z;  ///< z^1..z^L
+  std::vector<Scalar*> a;  ///< a^0..a^L
+};
+
+namespace detail {
+
+/// The layout that is quicker for m samples: too few leave sample lanes empty.
+template <class Scalar>
+engine::Layout layout_for(Index m) {
+  return m <= Workspace<Scalar>::unit_lanes_samples ? engine::Layout::unit_lanes : engine::Layout::sample_lanes;
+}
+
+/// The distance between rows of a tile: of samples in unit lanes, of units in sample lanes.
+template <class Scalar>
+Index stride_of(const Workspace<Scalar>& w, Index n) {
+  return w.layout == engine::Layout::sample_lanes ? engine::padded(w.m) : engine::padded(n);
+}
+/// All numbers of a tile of n units, padding included.
+template <class Scalar>
+Index count_of(const Workspace<Scalar>& w, Index n) {
+  return w.layout == engine::Layout::sample_lanes ? n * engine::padded(w.m) : w.m * engine::padded(n);
+}
+
+/// Rows indices[0..m) of the caller's array into a tile of width n.
+template <class Scalar>
+void gather_tile(const Workspace<Scalar>& w, const Samples& from, Scalar* tile) {
+  const auto& k = kernels<Scalar>();
+  const Index stride = stride_of(w, from.width);
+  if (w.layout == engine::Layout::unit_lanes) {
+    k.gather(from, w.indices.data(), w.m, tile, 1, stride);
+  } else if (from.in_place<Scalar>()) {
+    std::array<const Scalar*, engine::tile_samples> rows;
+    for (Index s = 0; s < w.m; ++s)
+      rows[static_cast<std::size_t>(s)] = from.row<Scalar>(w.indices[static_cast<std::size_t>(s)]);
+    k.to_lanes(rows.data(), from.width, w.m, tile, stride);
+  } else {
+    k.gather(from, w.indices.data(), w.m, tile, stride, 1);
+  }
+}
+
+/// Writes a tile of n units as w.m rows at `to`, n apart; nothing where `to` is null.
+template <class Scalar>
+void scatter_tile(const Workspace<Scalar>& w, const Scalar* tile, Index n, Scalar* to) {
+  if (to == nullptr) return;
+  const Index stride = stride_of(w, n);
+  if (w.layout == engine::Layout::sample_lanes)
+    kernels<Scalar>().to_rows(tile, stride, n, w.m, to, n);
+  else
+    for (Index s = 0; s < w.m; ++s) std::copy_n(tile + s * stride, n, to + s * n);
+}
+
+/// a^0: the caller's rows where they are, or gathered, converted and standardised.
+template <class Scalar>
+void load_inputs(const Model<Scalar>& net, const Samples& x, Workspace<Scalar>& w) {
+  const auto& normal = net.normalization();
+  w.in_place = x.in_place<Scalar>() && !normal.of_input();
+  if (w.in_place)
+    for (Index s = 0; s < w.m; ++s) {
+      const auto at = static_cast<std::size_t>(s);
+      w.inputs[at] = x.row<Scalar>(w.indices[at]);
+    }
+  if (w.in_place && w.layout == engine::Layout::unit_lanes) return;
+  gather_tile(w, x, w.a(0));
+  if (normal.of_input())
+    kernels<Scalar>().standardise(w.layout, w.a(0), net.n_inputs(), w.m, stride_of(w, net.n_inputs()),
+                                  normal.pointer(normal.input_shift), normal.pointer(normal.input_scale));
+}
+
+/// Pointers to the rows of a^l in unit lanes.
+template <class Scalar>
+const Scalar* const* unit_rows(const Model<Scalar>& net, Index l, Workspace<Scalar>& w) {
+  if (l == 0 && w.in_place) return w.inputs.data();
+  const Index stride = engine::padded(net.size(l));
+  for (Index s = 0; s < w.m; ++s) w.pointers[static_cast<std::size_t>(s)] = w.a(l) + s * stride;
+  return w.pointers.data();
+}
+
+/// z^l = W^l a^(l-1) + b^l. (F1)
+template <class Scalar>
+void affine(const Model<Scalar>& net, Index l, Scalar* z, Workspace<Scalar>& w) {
+  const auto& k = kernels<Scalar>();
+  const Index n_out = net.size(l), n_in = net.size(l - 1);
+  if (w.layout == engine::Layout::sample_lanes)
+    k.affine_samples(net.weights(l), net.biases(l), n_out, n_in, w.a(l - 1), z, engine::padded(w.m));
+  else
+    k.affine_units(net.weights(l), net.biases(l), n_out, n_in, unit_rows(net, l - 1, w), z, engine::padded(n_out), w.m);
+}
+
+/// a^l = f^l(z^l), and f'(z^l) where it is kept. (F2)
+template <class Scalar>
+void activate(const Model<Scalar>& net, Index l, const Scalar* z, Keep keep, Workspace<Scalar>& w) {
+  const auto& k = kernels<Scalar>();
+  const Index n = net.size(l);
+  const auto f = net.activation(l);
+  const auto& row = k.activations[f.index()];
+  const bool refine = keep == Keep::backward && l == net.depth();  // the costs want more digits of the outputs
+  if (f.is_softmax())
+    k.softmax(w.layout, z, w.a(l), refine ? w.tail : nullptr, refine ? w.logs.value : nullptr, n, w.m, stride_of(w, n));
+  else if (keep == Keep::backward)
+    row.value_slope(z, w.a(l), w.slope(l), count_of(w, n));
+  else
+    row.value(z, w.a(l), count_of(w, n));
+}
+
+}  // namespace detail
+
+/// Sends the samples w.indices[0..m) of x through the network. `wanted` may be null.
+template <class Scalar>
+void forward_tile(const Model<Scalar>& net, const Samples& x, Index m, Keep keep, const LayerRows<Scalar>* wanted,
+                  Workspace<Scalar>& w) {
+  w.m = m;
+  w.layout = detail::layout_for<Scalar>(m);
+  detail::load_inputs(net, x, w);
+  if (wanted && wanted->a[0]) {
+    if (w.in_place)
+      for (Index s = 0; s < m; ++s)
+        std::copy_n(w.inputs[static_cast<std::size_t>(s)], net.n_inputs(), wanted->a[0] + s * net.n_inputs());
+    else
+      detail::scatter_tile(w, w.a(0), net.n_inputs(), wanted->a[0]);
+  }
+  for (Index l = 1; l <= net.depth(); ++l) {
+    Scalar* z = l == net.depth() ? w.z_out : w.a(l);
+    detail::affine(net, l, z, w);
+    if (wanted) detail::scatter_tile(w, z, net.size(l), wanted->z[static_cast<std::size_t>(l - 1)]);
+    detail::activate(net, l, z, keep, w);
+    if (wanted) detail::scatter_tile(w, w.a(l), net.size(l), wanted->a[static_cast<std::size_t>(l)]);
+  }
+}
+
+}  // namespace bpnet

@@ -1,0 +1,191 @@
+/// A dense feed-forward network: predict, forward, cost, gradient.
+#pragma once
+
+#include "bpnet/batch.hpp"
+
+namespace bpnet {
+
+/// What a gradient is taken with respect to.
+enum class Wrt { parameters, x, both };
+
+template <class Scalar_>
+class Network : public Model<Scalar_> {
+ public:
+  using Scalar = Scalar_;
+  using Base = Model<Scalar>;
+  using Base::depth;
+  using Base::n_inputs;
+  using Base::n_outputs;
+
+  /// sizes n_0..n_L and one activation a layer; parameters are zero until `initialize` or a write.
+  Network(std::vector<Index> sizes, std::vector<Activation> activations)
+      : Base(std::move(sizes), std::move(activations)) {}
+
+  /// The same activation in all layers but the last, parameters drawn for the activations.
+  explicit Network(std::vector<Index> sizes, Activation activation = "sigmoid",
+                   Activation output_activation = "sigmoid", std::uint64_t seed = 0)
+      : Base(sizes, repeat(sizes.size(), activation, output_activation)) {
+    this->initialize(seed);
+  }
+
+  /// y = a^L, back in raw units, one row of n_L a sample at `out`. (F1), (F2)
+  /// x holds samples of n_0 values, any number of them; out overlaps neither x nor the parameters.
+  void predict(const Samples& x, Scalar* out, const Call& call = {}) const {
+    check_width(x, n_inputs(), "x");
+    engine::Pulse pulse(call.watcher);
+    if (x.count <= engine::tile_samples) return predict_tile(x, 0, x.count, out);
+    const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
+    engine::parallel_for(call, pulse, tiles, tile_work(false), [&](Index tile, const engine::Checkpoint& checkpoint) {
+      const Index first = tile * engine::tile_samples;
+      predict_tile(x, first, std::min(engine::tile_samples, x.count - first), out);
+      checkpoint(tile_work(false));
+    });
+  }
+
+  /// Every z^l and a^l: rows of n_l at wanted.z[l-1], wanted.a[l] (l = 0..L), each null (not wanted) or long enough for
+  /// all samples. (F1), (F2)
+  void forward(const Samples& x, const LayerRows<Scalar>& wanted, const Call& call = {}) const {
+    check_width(x, n_inputs(), "x");
+    engine::Pulse pulse(call.watcher);
+    const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
+    engine::parallel_for(call, pulse, tiles, tile_work(false), [&](Index tile, const engine::Checkpoint& checkpoint) {
+      const Index first = tile * engine::tile_samples;
+      LayerRows<Scalar> part = wanted;
+      const auto advance = [&](Scalar*& rows, Index l) { rows += rows ? first * this->size(l) : 0; };
+      for (Index l = 0; l <= depth(); ++l) advance(part.a[static_cast<std::size_t>(l)], l);
+      for (Index l = 1; l <= depth(); ++l) advance(part.z[static_cast<std::size_t>(l - 1)], l);
+      const WorkspaceLease<Scalar> lease(this->shape(), this->sizes());
+      Workspace<Scalar>& w = *lease;
+      const Index m = std::min(engine::tile_samples, x.count - first);
+      BatchRows{first, m}.fill(0, m, w.indices.data());
+      forward_tile(*this, x, m, Keep::nothing, &part, w);
+      checkpoint(tile_work(false));
+    });
+  }
+
+  /// C of the batch and the gradients that `out` has room for. (BP1) to (BP5)
+  /// std::invalid_argument where shapes, labels, weights or the cost do not fit.
+  double gradient(const Batch<Scalar>& batch, Reduction reduction, const GradientRows<Scalar>& out,
+                  const Call& call = {}) const {
+    check_batch(batch);
+    engine::Pulse pulse(call.watcher);
+    GradientSpace<Scalar> space;
+    return batch_gradient(static_cast<const Base&>(*this), batch, reduction, out, space, call, pulse);
+  }
+  /// C of the batch.
+  double cost(const Batch<Scalar>& batch, Reduction reduction = Reduction::mean, const Call& call = {}) const {
+    return gradient(batch, reduction, {}, call);
+  }
+
+  /// All of y for all of x, one sample a column: x (n_0, m), result (n_L, m).
+  Matrix<Scalar> predict(const Eigen::Ref<const Matrix<Scalar>>& x) const {
+    Matrix<Scalar> out(n_outputs(), x.cols());
+    predict(columns(x), out.data());
+    return out;
+  }
+
+  /// What one gradient call gives; what was not asked for is empty. Shapes: nabla as theta, x (n_0, m).
+  struct Gradient {
+    double cost = 0;
+    Vector<Scalar> nabla;
+    Matrix<Scalar> x;
+  };
+  /// C and dC/dtheta, grad_x C or both, of the samples x (n_0, m) with targets y (n_L, m).
+  Gradient gradient(const Eigen::Ref<const Matrix<Scalar>>& x, const Eigen::Ref<const Matrix<Scalar>>& y,
+                    const Cost& cost = "quadratic", Wrt wrt = Wrt::parameters) const {
+    Gradient g;
+    GradientRows<Scalar> out;
+    if (wrt != Wrt::x) {
+      g.nabla.resize(this->n_parameters());
+      out.nabla = g.nabla.data();
+    }
+    if (wrt != Wrt::parameters) {
+      g.x.resize(n_inputs(), x.cols());
+      out.x = g.x.data();
+    }
+    const Batch<Scalar> batch{columns(x), Targets(columns(y)), {}, {0, x.cols(), nullptr}, {cost, nullptr}};
+    g.cost = gradient(batch, Reduction::mean, out);
+    return g;
+  }
+  /// C alone.
+  double cost(const Eigen::Ref<const Matrix<Scalar>>& x, const Eigen::Ref<const Matrix<Scalar>>& y,
+              const Cost& cost = "quadratic") const {
+    return gradient({columns(x), Targets(columns(y)), {}, {0, x.cols(), nullptr}, {cost, nullptr}}, Reduction::mean,
+                    {});
+  }
+
+  /// What every call on a batch asks for first. std::invalid_argument says what does not fit.
+  void check_batch(const Batch<Scalar>& batch) const {
+    check_width(batch.x, n_inputs(), "x");
+    check_width(batch.y.values, batch.y.labels ? 1 : n_outputs(), "y");
+    if (batch.x.count < 1) throw std::invalid_argument("x has 0 samples, but a cost needs at least 1");
+    if (batch.y.values.count != batch.x.count)
+      throw std::invalid_argument("y has " + std::to_string(batch.y.values.count) + " samples, but x has " +
+                                  std::to_string(batch.x.count));
+    if (batch.y.labels) check_labels(batch.y.values);
+    check_weights(batch.weights, batch.x.count);
+    if (!batch.cost.custom) batch.cost.cost.check(this->activation(depth()));
+  }
+
+ private:
+  static std::vector<Activation> repeat(std::size_t n, Activation inner, Activation output) {
+    std::vector<Activation> all(n < 2 ? 0 : n - 1, inner);
+    if (!all.empty()) all.back() = output;
+    return all;
+  }
+
+  double tile_work(bool backward) const { return detail::work_of(*this, backward) * engine::tile_samples; }
+
+  void predict_tile(const Samples& x, Index first, Index m, Scalar* out) const {
+    if (m == 0) return;
+    const WorkspaceLease<Scalar> lease(this->shape(), this->sizes());
+    Workspace<Scalar>& w = *lease;
+    BatchRows{first, m}.fill(0, m, w.indices.data());
+    forward_tile(static_cast<const Base&>(*this), x, m, Keep::nothing, static_cast<const LayerRows<Scalar>*>(nullptr),
+                 w);
+    Scalar* rows = out + first * n_outputs();
+    detail::scatter_tile(w, w.a(depth()), n_outputs(), rows);
+    const auto& normal = this->normalization();
+    if (!normal.of_output()) return;
+    for (Index s = 0; s < m; ++s)
+      for (Index j = 0; j < n_outputs(); ++j) {
+        Scalar& y = rows[s * n_outputs() + j];
+        if (!normal.output_scale.empty()) y *= normal.output_scale[static_cast<std::size_t>(j)];
+        if (!normal.output_shift.empty()) y += normal.output_shift[static_cast<std::size_t>(j)];
+      }
+  }
+
+  static void check_width(const Samples& x, Index n, const char* name) {
+    if (x.width != n)
+      throw std::invalid_argument(std::string(name) + " has " + std::to_string(x.width) +
+                                  " values a sample, but the network takes " + std::to_string(n));
+  }
+
+  void check_labels(const Samples& labels) const {
+    for (Index s = 0; s < labels.count; ++s) {
+      const double label = engine::element<double>(labels, s, 0);
+      if (!(label >= 0 && label < static_cast<double>(n_outputs()) && label == std::floor(label)))
+        throw std::invalid_argument("y[" + std::to_string(s) + "] is " + init::number(label) +
+                                    ", but class labels go from 0 to " + std::to_string(n_outputs() - 1));
+    }
+  }
+
+  static void check_weights(const Weights<Scalar>& weights, Index m) {
+    if (!weights.values) return;
+    if (weights.values->count != m || weights.values->width != 1)
+      throw std::invalid_argument("sample_weight has " + std::to_string(weights.values->count) +
+                                  " numbers, but x has " + std::to_string(m) + " samples");
+    double total = 0;
+    for (Index s = 0; s < m; ++s) {
+      const double weight = weights[s];
+      if (!(weight >= 0 && std::isfinite(weight)))
+        throw std::invalid_argument("sample_weight[" + std::to_string(s) + "] is " + std::to_string(weight) +
+                                    ", but weights are finite and not negative");
+      total += weight;
+    }
+    if (!(total > 0)) throw std::invalid_argument("sample_weight sums to 0, so there is nothing to take the cost of");
+    if (!std::isfinite(total)) throw std::invalid_argument("sample_weight sums to more than a number can hold");
+  }
+};
+
+}  // namespace bpnet
