@@ -1,0 +1,219 @@
+/// Epochs, minibatches, stopping. Keeps optimiser state and sample order from one call to the next.
+#pragma once
+
+#include <functional>
+
+#include "bpnet/network.hpp"
+#include "bpnet/train/finite.hpp"
+#include "bpnet/train/optimizer.hpp"
+
+namespace bpnet {
+
+struct FitOptions {
+  Index epochs = 10;
+  Index batch_size = 32;
+  bool shuffle = true;
+};
+
+/// One epoch's figures. The cost is the mean over its samples, each before the update of its batch, penalties left out.
+struct Epoch {
+  Index number = 0;  ///< counted from 0 in this call of fit
+  double cost = 0;
+  std::optional<double> validation_cost;
+};
+
+struct History {
+  std::vector<double> cost, validation_cost;  ///< one number an epoch
+  Index steps = 0;
+  bool stopped = false;  ///< by the callback
+};
+
+template <class Scalar>
+class Trainer {
+ public:
+  using OnEpoch = std::function<bool(const Epoch&)>;  ///< true stops
+
+  /// `net` outlives the trainer. The same seed and calls give the same bits for any number of threads.
+  explicit Trainer(Network<Scalar>& net, CostUse<Scalar> cost = {}, Optimizer optimizer = adam(),
+                   Penalties penalties = {}, std::uint64_t seed = 0)
+      : net_(net),
+        cost_(cost),
+        optimizer_(optimizer),
+        penalties_(penalties),
+        seed_(seed),
+        state_(optimizer.rule, net.n_parameters()),
+        nabla_(net.n_parameters()) {
+    if (!cost_.custom) cost_.cost.check(net.activation(net.depth()));
+  }
+
+  const Network<Scalar>& network() const { return net_; }
+  Index steps() const { return state_.steps; }  ///< taken so far
+  Index epochs() const { return epochs_; }      ///< begun so far by fit; the next one's sample order depends on it
+
+  /// One minibatch: gradient and update. Returns the cost before the update; 0, and no update, where all weights are 0.
+  /// std::invalid_argument for what does not fit and for data that is not finite, DivergenceError where the cost or the
+  /// new parameters are not finite; then nothing has changed.
+  double step(const Samples& x, const Targets& y, const Weights<Scalar>& weights = {}, const Call& call = {}) {
+    Batch<Scalar> batch{x, y, weights, {0, x.count, nullptr}, cost_};
+    const bool skipped = weights.values && all_zero(batch);
+    if (skipped) batch.weights = {};
+    net_.check_batch(batch);
+    if (skipped) return 0;
+    engine::Pulse pulse(call.watcher);
+    const double cost = gradient(batch, call, pulse);
+    if (!std::isfinite(cost) || !kernels<Scalar>().all_finite(nabla_.data(), net_.n_parameters())) {
+      check_data(net_, batch, "x", "y", call, pulse);  // says which row, if it is the data
+      diverged(std::isfinite(cost) ? "the gradient is not finite" : "the cost is " + std::to_string(cost));
+    }
+    apply(nabla_.data());
+    return cost;
+  }
+
+  /// The optimiser's step by a gradient of the caller's own, in the order of theta.
+  /// DivergenceError where g or the new parameters are not finite; then nothing has changed.
+  void apply(const Scalar* g) {
+    const Index n = net_.n_parameters();
+    const Scalar most = kernels<Scalar>().largest(g, n);
+    if (!std::isfinite(most)) diverged("the gradient is not finite");
+    // With numbers of ordinary size no rule leaves the range of Scalar; only beyond is a way back worth its copy.
+    const bool divides = optimizer_.rule == Rule::rmsprop || optimizer_.rule == Rule::adam;  // by eps where g is 0
+    const bool ordinary = most < Scalar(1e12) && optimizer_.rate(state_.steps) < 1e6 && penalties_.l1 < 1e6 &&
+                          penalties_.l2 < 1e6 && optimizer_.weight_decay < 1e6 &&
+                          !(divides && optimizer_.eps < 1e-20) &&
+                          kernels<Scalar>().largest(net_.theta().data(), n) < Scalar(1e12);
+    if (ordinary) return update(g);
+    const Snapshot before = snapshot();
+    update(g);
+    if (kernels<Scalar>().all_finite(net_.theta().data(), n)) return;
+    restore(before);
+    diverged("the parameters are not finite after the update");
+  }
+
+  /// Trains on x and y for some epochs; see FitOptions. `validation` may be null; so may `on_epoch`.
+  /// Throws: std::invalid_argument for what does not fit and for data that is not finite, the network untouched;
+  /// DivergenceError, the network as after the last epoch that ended with finite parameters; what the watcher or
+  /// on_epoch throws, the network as after the last finished step.
+  History fit(const Samples& x, const Targets& y, const FitOptions& options, const Weights<Scalar>& weights = {},
+              const Batch<Scalar>* validation = nullptr, const OnEpoch& on_epoch = {}, const Call& call = {}) {
+    if (options.batch_size < 1)
+      throw std::invalid_argument("batch_size is " + std::to_string(options.batch_size) + ", but must be at least 1");
+    if (options.epochs < 0)
+      throw std::invalid_argument("epochs is " + std::to_string(options.epochs) + ", but must not be negative");
+    Batch<Scalar> data{x, y, weights, {0, x.count, nullptr}, cost_};
+    engine::Pulse pulse(call.watcher);
+    check_data(net_, data, "x", "y", call, pulse);
+    if (validation) check_data(net_, *validation, "validation x", "validation y", call, pulse);
+    History history;
+    const auto room = static_cast<std::size_t>(std::min<Index>(options.epochs, 1 << 16));
+    history.cost.reserve(room);
+    if (validation) history.validation_cost.reserve(room);
+    Snapshot good = snapshot();
+    const Index steps_before = steps();
+    for (Index number = 0; number < options.epochs && !history.stopped; ++number) {
+      try {
+        history.cost.push_back(epoch(data, options, call, pulse));
+      } catch (const DivergenceError&) {
+        restore(good);
+        throw;
+      }
+      ++epochs_;
+      save(good);
+      history.steps = steps() - steps_before;
+      Epoch done{number, history.cost.back(), {}};
+      if (validation) {
+        done.validation_cost = batch_gradient(model(), *validation, Reduction::mean, {}, space_, call, pulse);
+        history.validation_cost.push_back(*done.validation_cost);
+      }
+      if (on_epoch) history.stopped = on_epoch(done);
+    }
+    return history;
+  }
+
+  /// The same for Eigen matrices, one sample a column: x (n_0, m), y (n_L, m).
+  History fit(const Eigen::Ref<const Matrix<Scalar>>& x, const Eigen::Ref<const Matrix<Scalar>>& y,
+              const FitOptions& options = {}) {
+    return fit(columns(x), Targets(columns(y)), options);
+  }
+
+ private:
+  struct Snapshot {
+    AlignedBuffer<Scalar> theta;
+    OptimizerState<Scalar> state;
+  };
+
+  const Model<Scalar>& model() const { return net_; }
+
+  double gradient(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
+    return batch_gradient(model(), batch, Reduction::mean, {nabla_.data(), nullptr, {}, {}}, space_, call, pulse);
+  }
+
+  void update(const Scalar* g) { apply_update(optimizer_, penalties_, static_cast<Model<Scalar>&>(net_), g, state_); }
+
+  /// All minibatches once; returns the mean cost.
+  double epoch(Batch<Scalar>& data, const FitOptions& options, const Call& call, engine::Pulse& pulse) {
+    const Index m = data.x.count;
+    std::optional<SampleOrder> order;
+    if (options.shuffle) order.emplace(seed_, static_cast<std::uint64_t>(epochs_), static_cast<std::uint64_t>(m));
+    double sum = 0, total = 0;
+    for (Index begin = 0; begin < m; begin += options.batch_size) {
+      data.rows = {begin, std::min(options.batch_size, m - begin), order ? &*order : nullptr};
+      const double weight = detail::total_weight(data.weights, data.rows);
+      if (!(weight > 0)) continue;
+      const double cost = gradient(data, call, pulse);
+      if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
+      update(nabla_.data());
+      sum += cost * weight;
+      total += weight;
+    }
+    if (!kernels<Scalar>().all_finite(net_.theta().data(), net_.n_parameters()))
+      diverged("the parameters are no longer finite");
+    return sum / total;
+  }
+
+  static bool all_zero(const Batch<Scalar>& batch) {
+    if (batch.weights.values->count != batch.x.count) return false;
+    for (Index s = 0; s < batch.x.count; ++s)
+      if (batch.weights[s] != 0) return false;
+    return batch.x.count > 0;
+  }
+
+  Snapshot snapshot() const {
+    Snapshot copy{AlignedBuffer<Scalar>(net_.n_parameters()), state_};
+    std::copy_n(model().theta().data(), net_.n_parameters(), copy.theta.data());
+    return copy;
+  }
+  /// Into an existing snapshot, without allocation.
+  void save(Snapshot& to) const {
+    const auto copy = [](const AlignedBuffer<Scalar>& from, AlignedBuffer<Scalar>& into) {
+      std::copy_n(from.data(), from.size(), into.data());
+    };
+    std::copy_n(model().theta().data(), net_.n_parameters(), to.theta.data());
+    copy(state_.first, to.state.first);
+    copy(state_.second, to.state.second);
+    to.state.steps = state_.steps;
+    to.state.power1 = state_.power1;
+    to.state.power2 = state_.power2;
+  }
+  void restore(const Snapshot& from) {
+    std::copy_n(from.theta.data(), net_.n_parameters(), net_.theta().data());
+    state_ = from.state;
+  }
+
+  [[noreturn]] void diverged(const std::string& what) const {
+    throw DivergenceError(what + " in epoch " + std::to_string(epochs_) + ", step " + std::to_string(steps()) +
+                              " (try a smaller learning rate, or net.normalize)",
+                          epochs_, steps());
+  }
+
+  Network<Scalar>& net_;
+  CostUse<Scalar> cost_;
+  Optimizer optimizer_;
+  Penalties penalties_;
+  std::uint64_t seed_;
+  OptimizerState<Scalar> state_;
+  Index epochs_ = 0;
+  AlignedBuffer<Scalar> nabla_;
+  GradientSpace<Scalar> space_;
+};
+
+}  // namespace bpnet
