@@ -1,0 +1,133 @@
+/// What several bindings need: a network with a guard against use while it changes, costs, calls that can be
+/// interrupted.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "arrays.hpp"
+#include "bpnet/bpnet.hpp"
+
+namespace bpnet::bindings {
+
+/// Many may read, or one write. Nobody waits: who comes at the wrong time is told so.
+class Guard {
+ public:
+  /// Held while a call reads the network. RuntimeError while another thread trains it; the thread that trains it may
+  /// read (from callbacks).
+  class Reading {
+   public:
+    explicit Reading(Guard& guard) : guard_(guard), counted_(guard.begin_read()) {}
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+    ~Reading() {
+      if (counted_) guard_.users_.fetch_sub(1, std::memory_order_release);
+    }
+
+   private:
+    Guard& guard_;
+    bool counted_;
+  };
+  /// Held while a call changes the network. RuntimeError while anybody else uses it.
+  class Writing {
+   public:
+    explicit Writing(Guard& guard) : guard_(guard) { guard_.begin_write(); }
+    Writing(const Writing&) = delete;
+    Writing& operator=(const Writing&) = delete;
+    ~Writing() {
+      guard_.writer_.store(std::thread::id{}, std::memory_order_relaxed);
+      guard_.users_.store(0, std::memory_order_release);
+    }
+
+   private:
+    Guard& guard_;
+  };
+
+ private:
+  bool begin_read() {
+    int users = users_.load(std::memory_order_relaxed);
+    do {
+      if (users < 0) {
+        if (writer_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return false;
+        throw std::runtime_error(
+            "the network is being trained: a fit or step is running in another thread; wait for it, or use net.copy()");
+      }
+    } while (!users_.compare_exchange_weak(users, users + 1, std::memory_order_acquire));
+    return true;
+  }
+  void begin_write() {
+    int users = 0;
+    if (!users_.compare_exchange_strong(users, -1, std::memory_order_acquire))
+      throw std::runtime_error(users < 0
+                                   ? "the network is being trained: a fit or step is running already; one at a time"
+                                   : "the network is in use in another thread; it cannot change now");
+    writer_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+
+  std::atomic<int> users_{0};  ///< readers, or -1 for a writer
+  std::atomic<std::thread::id> writer_{};
+};
+
+/// What Python holds as Network32 and Network64.
+struct PyNetworkBase {
+  Guard guard;
+  virtual ~PyNetworkBase() = default;
+};
+template <class Scalar>
+struct PyNetwork : PyNetworkBase {
+  Network<Scalar> net;
+  PyNetwork(std::vector<Index> sizes, std::vector<Activation> activations)
+      : net(std::move(sizes), std::move(activations)) {}
+};
+
+/// A cost as Python holds it: a row of the table, or a callable.
+struct PyCost {
+  Cost cost{"quadratic"};
+  py::object function;  ///< null: a row of the table
+
+  bool takes_labels() const { return !function && cost.is_cross_entropy(); }
+};
+
+/// A callable (a, y) -> (cost, dC/da), called with the GIL.
+template <class Scalar>
+class PyCustomCost : public CustomCost<Scalar> {
+ public:
+  explicit PyCustomCost(py::object function) : function_(std::move(function)) {}
+  void evaluate(const Scalar* a, const Scalar* y, Index m, Index n, Scalar* cost, Scalar* grad) const override;
+
+ private:
+  py::object function_;
+};
+
+/// A PyCost as the core uses it, for one call.
+template <class Scalar>
+struct CostHolder {
+  std::unique_ptr<PyCustomCost<Scalar>> custom;
+  Cost cost;
+
+  explicit CostHolder(const PyCost& from) : cost(from.cost) {
+    if (from.function) custom = std::make_unique<PyCustomCost<Scalar>>(from.function);
+  }
+  CostUse<Scalar> use() const { return {cost, custom.get()}; }
+};
+
+/// Looks for Ctrl-C on the main thread, and calls a Python function now and then. Made and destroyed with the GIL.
+class SignalWatcher : public Watcher {
+ public:
+  explicit SignalWatcher(py::object on_beat = py::none());
+  /// Null where there is nothing to watch for.
+  Watcher* pointer() { return watches_ ? this : nullptr; }
+  bool stop() override;
+
+ private:
+  py::object on_beat_;
+  bool watches_;
+};
+
+/// None, or a number of threads of at least 1.
+int resolve_threads(py::handle threads);
+/// The smallest of CPU affinity, cgroup quota and BPNET_NUM_THREADS (else OMP_NUM_THREADS).
+int default_threads();
+
+}  // namespace bpnet::bindings
