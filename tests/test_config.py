@@ -1,0 +1,122 @@
+"""What things say about themselves."""
+
+import inspect
+import json
+
+import bpnet
+import numpy as np
+import oracle
+import pytest
+from bpnet import _core
+from nets import bits, random_net
+
+
+def test_every_public_name_says_bpnet():
+    for name in bpnet.__all__:
+        thing = getattr(bpnet, name)
+        if name != "__version__":
+            assert thing.__module__ == "bpnet", name
+            assert inspect.getdoc(thing), name
+
+
+def test_version():
+    assert bpnet.__version__ == _core.__version__ == bpnet.get_config()["version"]
+    assert bpnet.__version__[0].isdigit()
+
+
+def test_the_tables_of_names():
+    assert sorted(_core.activation_names()) == sorted(oracle.ALL_ACTIVATIONS)
+    assert sorted(_core.cost_names()) == sorted(oracle.COSTS)
+
+
+def test_show_config_prints_what_get_config_returns(capsys):
+    assert bpnet.show_config() is None
+    out = capsys.readouterr().out
+    config = bpnet.get_config()
+    for name in ("version", "isa", "isa_available", "compiler", "eigen", "threads"):
+        assert name in out
+        assert name in config
+    assert config["isa"] in out
+    assert config["isa"] in config["isa_available"]
+    assert config["threads"] >= 1
+
+
+CONFIGURED = [
+    lambda: bpnet.Network([3, 4, 2], seed=1),
+    lambda: bpnet.Network([3, 2], output_activation="softmax", seed=1),
+    lambda: bpnet.Network(
+        (3, 4, 5, 2), ["tanh", "relu"], "identity", bpnet.Orthogonal(gain=2.0), "float64", 5, bias_init="normal"
+    ),
+    lambda: bpnet.Network(
+        np.array([3, 4, 2]), init=bpnet.Normal(std=0.5), seed=1, bias_init=bpnet.Uniform(low=0.0, high=1.0)
+    ),
+]
+
+
+@pytest.mark.parametrize("make", CONFIGURED)
+def test_a_config_makes_the_network_anew(make):
+    net = make()
+    plain = json.loads(json.dumps(net.config))
+    assert plain == net.config == make().config
+    again = bpnet.Network(**plain)
+    assert again.config == net.config
+    assert bits(again.parameters) == bits(net.parameters)
+
+
+def test_configs_differ_where_networks_do():
+    base = {"sizes": [3, 4, 2], "seed": 1}
+    others = [{"sizes": [3, 5, 2]}, {"activation": "tanh"}, {"output_activation": "tanh"}, {"init": "zeros"}]
+    others += [{"dtype": "float64"}, {"seed": 2}, {"bias_init": "normal"}]
+    for other in others:
+        assert bpnet.Network(**base).config != bpnet.Network(**{**base, **other}).config
+
+
+def test_attributes():
+    net = bpnet.Network([784, 30, 10], activation="tanh", output_activation="softmax", seed=4)
+    assert net.sizes == (784, 30, 10)
+    assert net.depth == 2
+    assert net.dtype == np.float32
+    assert net.activations == ("tanh", "softmax")
+    assert net.n_parameters == 784 * 30 + 30 + 30 * 10 + 10 == net.parameters.size
+    assert net.seed == 4
+    assert net.input_shift is net.input_scale is net.output_shift is net.output_scale is None
+
+
+@pytest.mark.parametrize("make", CONFIGURED)
+def test_repr(make):
+    net = make()
+    again = eval(repr(net))
+    assert (again.sizes, again.activations, again.dtype) == (net.sizes, net.activations, net.dtype)
+
+
+def test_summary():
+    net = bpnet.Network([784, 30, 10], output_activation="softmax", seed=0)
+    text = net.summary()
+    for word in ("784", "30", "10", "sigmoid", "softmax", "23,550", "310", "23,860"):
+        assert word in text
+    assert max(map(len, text.splitlines())) < 80
+
+
+def test_reprs_name_what_they_are():
+    net = random_net([3, 4, 2])
+    x = np.zeros((5, 3))
+    history = net.fit(x, x[:, :2], epochs=2)
+    things = [net.gradient(x, x[:, :2]), net.forward(x), history, bpnet.Trainer(net), bpnet.Adam(), bpnet.Huber()]
+    for thing in things:
+        assert repr(thing).startswith(f"bpnet.{type(thing).__name__}(")
+
+
+@pytest.mark.parametrize("name", bpnet.__all__)
+def test_docstring_examples(name):
+    import doctest
+
+    thing = getattr(bpnet, name)
+    if name == "__version__":
+        thing = bpnet
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    finder = doctest.DocTestFinder(recurse=name != "__version__")
+    for test in finder.find(thing, name, module=False, globs={"bpnet": bpnet}):
+        runner = doctest.DocTestRunner(optionflags=flags)
+        said = []
+        runner.run(test, out=said.append)
+        assert runner.failures == 0, "".join(said)

@@ -1,0 +1,125 @@
+"""Elementwise accuracy: a dense sample of each function against mpmath, in units in the last place.
+
+The promise (docs, Numerics): sigmoid and tanh within 2 ulp, the others within 4, in both dtypes.
+"""
+
+import bpnet
+import numpy as np
+import oracle
+import pytest
+from bpnet import _core
+
+LIMIT = {"sigmoid": 2, "tanh": 2}
+NAMES = list(oracle.ACTIVATIONS)
+mp = oracle.mp
+
+# a derivative with a sign change is judged against the size of its terms
+TERMS = {
+    "gelu": lambda z: oracle.normal_cdf(z) + abs(z) * oracle.normal_density(z),
+    "silu": lambda z: oracle.sigmoid(z) * (1 + abs(z) * oracle.sigmoid(-z)),
+    "mish": lambda z: abs(oracle.mish_slope(z)) + abs(z) * (1 - mp.tanh(mp.log1p(mp.exp(z))) ** 2) * oracle.sigmoid(z),
+}
+OTHERS = {"exp": mp.exp, "log": mp.log, "log1p": mp.log1p, "expm1": mp.expm1}
+
+
+def sample(dtype, reach):
+    """Both signs, every binade from tiny to `reach`, dense where functions bend, and the awkward ends."""
+    rng = np.random.default_rng(0)
+    tiny = float(np.finfo(dtype).smallest_subnormal)
+    z = [
+        rng.uniform(-1, 1, 300),
+        rng.uniform(-10, 10, 300),
+        rng.uniform(-100, 100, 150),
+        rng.uniform(-reach, reach, 150),
+        np.exp(rng.uniform(np.log(1e-30), np.log(reach), 300)) * rng.choice([-1, 1], 300),
+        np.arange(-40, 41) / 2,
+        np.array([0.0, tiny, -tiny, 17 * tiny, -float(np.finfo(dtype).tiny), reach, -reach]),
+        np.log(2) * np.arange(-20, 21) / 2,  # where exp changes its power of 2
+        np.pi / 4 * np.arange(-20, 21),
+        np.linspace(-38.7, -36.5, 100) if dtype == "float64" else np.linspace(-14.3, -12.5, 100),  # where gelu ends
+    ]
+    with np.errstate(under="ignore"):
+        return np.concatenate(z).astype(dtype)
+
+
+def report(worst, z, got, want):
+    i = int(np.argmax(worst))
+    return f"{worst[i]:.2f} ulp at z = {float(z[i])!r}: {got[i]!r} instead of {mp.nstr(want[i], 20)}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_values(name, dtype):
+    z = sample(dtype, 800.0 if dtype == "float64" else 110.0)
+    if name == "leaky_relu" and dtype == "float32":  # the constant itself is rounded: its own ulp more
+        want = [v if v > 0 else mp.mpf(float(np.float32(0.01))) * v for v in oracle.exact(z)]
+    else:
+        want = [oracle.ACTIVATIONS[name][0](v) for v in oracle.exact(z)]
+    got = _core.elementwise(name, z, False)
+    assert got.dtype == dtype
+    worst = oracle.ulps(got, want)
+    assert worst.max() <= LIMIT.get(name, 4), report(worst, z, got, want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_slopes(name, dtype):
+    z = sample(dtype, 800.0 if dtype == "float64" else 110.0)
+    want = [oracle.ACTIVATIONS[name][1](v) for v in oracle.exact(z)]
+    got = _core.elementwise(name, z, True)
+    assert got.dtype == dtype
+    worst = oracle.ulps(got, want)
+    if name in TERMS:  # ulp of the terms instead of ulp of their sum
+        size = [TERMS[name](v) for v in oracle.exact(z)]
+        info = np.finfo(dtype)
+        place = [mp.ldexp(1, max(int(mp.frexp(s)[1]) - 1, info.minexp) - info.nmant) for s in size]
+        worst = np.array([float(abs(mp.mpf(float(g)) - w) / p) for g, w, p in zip(got, want, place, strict=True)])
+    # far out a factor z (or 2 z) meets a number that was rounded to a subnormal one
+    subnormal = [abs(w) < abs(float(v)) * float(np.finfo(dtype).tiny) for v, w in zip(z, want, strict=True)]
+    worst = worst - np.where(subnormal, abs(z), 0)
+    assert worst.max() <= 6, report(worst, z, got, want)  # a product of two functions of 2 ulp each, rounded
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sine_far_out(dtype):
+    """Arguments whose reduction needs many digits of pi."""
+    z = np.concatenate([np.geomspace(1e2, 1e10, 300), [355.0, 103993.0, 245850922.0, 2.0**40, 1e15, 1e22]]).astype(
+        dtype
+    )
+    for slope in (False, True):
+        want = [oracle.ACTIVATIONS["sine"][slope](v) for v in oracle.exact(z)]
+        got = _core.elementwise("sine", z, slope)
+        worst = oracle.ulps(got, want)
+        assert worst.max() <= 4, report(worst, z, got, want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_the_costs_are_made_of(name, dtype):
+    z = sample(dtype, 100.0)
+    z = {"log": abs(z[z != 0]), "log1p": z[z > -1]}.get(name, z)
+    want = [OTHERS[name](v) for v in oracle.exact(z)]
+    got = _core.elementwise(name, z, False)
+    worst = oracle.ulps(got, want)
+    assert worst.max() <= 4, report(worst, z, got, want)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_value_does_not_depend_on_its_place(name, dtype):
+    """Whole registers and padded tails: the same bits at any position of any length."""
+    z = sample(dtype, 50.0)[:67]
+    for slope in (False, True):
+        want = _core.elementwise(name, z, slope)
+        for length in (1, 2, 3, 7, 8, 15, 16, 17, 33, 64, 66):
+            for start in (0, 1, 67 - length):
+                part = np.ascontiguousarray(z[start : start + length])
+                assert (_core.elementwise(name, part, slope) == want[start : start + length]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", NAMES)
+def test_networks_use_the_measured_functions(name, dtype):
+    z = sample(dtype, 30.0)
+    net = bpnet.Network([1, 1], output_activation=name, init=bpnet.Constant(value=1.0), dtype=dtype)
+    assert net.predict(z[:, None]).ravel().tobytes() == _core.elementwise(name, z, False).tobytes()

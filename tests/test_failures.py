@@ -1,0 +1,288 @@
+"""What a failed call leaves behind: the table of the documentation, row by row."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import bpnet
+import numpy as np
+import pytest
+from nets import bits, random_net
+
+M = 200
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(M, 3)), rng.uniform(0.1, 0.9, (M, 2))
+
+
+def make(dtype="float64"):
+    return random_net([3, 5, 2], dtype=dtype)
+
+
+# ---- bad data met in the middle of fit -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["x", "y", "sample_weight"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_that_is_not_finite_is_named_and_undoes_the_fit(where, bad, shuffle, dtype, data):
+    x, y = data
+    given = {"x": x, "y": y, "sample_weight": np.ones(M)}
+    given[where] = given[where].copy()
+    given[where].reshape(M, -1)[137, -1] = bad
+    net = make(dtype)
+    before = bits(net.parameters)
+    with pytest.raises(ValueError, match=rf"{where}.*\b137\b"):
+        net.fit(**given, epochs=3, batch_size=8, shuffle=shuffle, seed=1)
+    assert bits(net.parameters) == before
+    net.fit(x, y, epochs=1)  # and it works again
+    assert np.isfinite(net.parameters).all()
+
+
+def test_a_bad_row_found_in_a_later_fit_undoes_that_fit_only(data):
+    x, y = data
+    net = make()
+    trainer = bpnet.Trainer(net, cost="quadratic", optimizer="adam")
+    trainer.fit(x, y, epochs=2)
+    before = bits(net.parameters)
+    worse = x.copy()
+    worse[5, 0] = np.nan
+    with pytest.raises(ValueError, match=r"\b5\b"):
+        trainer.fit(worse, y, epochs=2)
+    assert bits(net.parameters) == before
+    twin = bpnet.Trainer(make(), cost="quadratic", optimizer="adam")
+    twin.fit(x, y, epochs=2)
+    trainer.fit(x, y, epochs=1)  # the optimiser too is as it was
+    twin.fit(x, y, epochs=1)
+    assert bits(net.parameters) == bits(twin.net.parameters)
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_bad_validation_row_is_named(where, data):
+    x, y = data
+    held_out = [x[:20].copy(), y[:20].copy()]
+    held_out[where][7, 0] = np.nan
+    net = make()
+    before = bits(net.parameters)
+    with pytest.raises(ValueError, match=r"validation.*\b7\b"):
+        net.fit(x, y, epochs=1, validation=tuple(held_out))
+    assert bits(net.parameters) == before
+
+
+def test_a_negative_weight_is_named(data):
+    w = np.ones(M)
+    w[42] = -1
+    net = make()
+    before = bits(net.parameters)
+    for call in (net.fit, net.gradient):
+        with pytest.raises(ValueError, match=r"sample_weight.*\b42\b"):
+            call(*data, sample_weight=w)
+    assert bits(net.parameters) == before
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_that_is_no_class_is_named(label, data):
+    labels = np.arange(M) % 3
+    labels[99] = label
+    net = bpnet.Network([3, 4, 3], "tanh", "softmax", seed=0)
+    before = bits(net.parameters)
+    for call in (net.fit, net.gradient):
+        with pytest.raises(ValueError, match=r"y.*\b99\b"):
+            call(data[0], labels, cost="cross_entropy")
+    assert bits(net.parameters) == before
+
+
+def test_a_bad_step_is_undone(data):
+    x, y = data
+    x = x.copy()
+    x[3] = np.nan
+    trainer = bpnet.Trainer(make(), cost="quadratic", optimizer="adam")
+    before = bits(trainer.net.parameters)
+    with pytest.raises(ValueError, match=r"x.*\b3\b"):
+        trainer.step(x, y)
+    assert bits(trainer.net.parameters) == before
+    assert trainer.steps == 0
+
+
+# ---- divergence ------------------------------------------------------------------------------------------------------
+
+
+def runaway(dtype="float32"):
+    """A line fitted with a learning rate that multiplies its error at every step, and data to do it with."""
+    net = bpnet.Network([1, 1], output_activation="identity", dtype=dtype, seed=0)
+    x = np.linspace(-3, 3, 40)[:, None]
+    return net, x, x + 1, bpnet.SGD(learning_rate=3.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_divergence_leaves_the_last_finite_epoch(dtype):
+    net, x, y, optimizer = runaway(dtype)
+    options = {"optimizer": optimizer, "batch_size": 10, "shuffle": False}
+    with pytest.raises(bpnet.DivergenceError) as caught:
+        net.fit(x, y, epochs=1000, **options)
+    error = caught.value
+    assert isinstance(error, ArithmeticError)
+    assert error.epoch >= 2
+    assert 4 * error.epoch <= error.step < 4 * (error.epoch + 1)  # 4 steps an epoch, both counted from 0
+    assert f"epoch {error.epoch}" in str(error)
+    twin = runaway(dtype)[0]
+    twin.fit(x, y, epochs=error.epoch, **options)
+    assert np.isfinite(net.parameters).all()
+    assert bits(net.parameters) == bits(twin.parameters)
+
+
+def test_divergence_in_the_first_epoch_leaves_the_start():
+    net, x, y, _ = runaway()
+    before = bits(net.parameters)
+    with pytest.raises(bpnet.DivergenceError) as caught:
+        net.fit(x, y, optimizer=bpnet.SGD(learning_rate=1e30), epochs=3, batch_size=10)
+    assert caught.value.epoch == 0
+    assert bits(net.parameters) == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_step_that_diverges_is_undone(dtype):
+    net, x, y, optimizer = runaway(dtype)
+    trainer = bpnet.Trainer(net, cost="quadratic", optimizer=optimizer)
+    with pytest.raises(bpnet.DivergenceError) as caught:
+        for _ in range(10_000):
+            before = bits(net.parameters)
+            trainer.step(x, y)
+    assert bits(net.parameters) == before
+    assert np.isfinite(net.parameters).all()
+    assert caught.value.step == trainer.steps
+
+
+def test_applying_what_is_not_finite_is_refused():
+    net = make()
+    before = bits(net.parameters)
+    trainer = bpnet.Trainer(net, cost="quadratic", optimizer="adam")
+    g = np.zeros(net.n_parameters)
+    g[4] = np.nan
+    with pytest.raises((ValueError, bpnet.DivergenceError)):
+        trainer.apply(g)
+    assert bits(net.parameters) == before
+    assert trainer.steps == 0
+
+
+def test_divergence_error_survives_pickling():
+    import pickle
+
+    error = pickle.loads(pickle.dumps(bpnet.DivergenceError("gone", epoch=3, step=14)))
+    assert (str(error), error.epoch, error.step) == ("gone", 3, 14)
+
+
+# ---- exceptions of callbacks and costs -------------------------------------------------------------------------------
+
+
+def test_an_exception_in_a_callback_leaves_the_finished_epochs(data):
+    net, twin = make(), make()
+
+    def callback(trainer, epoch, history):
+        if epoch == 2:
+            raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        net.fit(*data, epochs=10, callback=callback, seed=0)
+    twin.fit(*data, epochs=3, seed=0)
+    assert bits(net.parameters) == bits(twin.parameters)
+    net.fit(*data, epochs=1)
+
+
+def test_an_exception_in_a_cost_leaves_the_finished_steps(data):
+    x, y = data
+    calls = 0
+
+    def cost(a, y):
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            raise LookupError("enough")
+        return ((a - y) ** 2).sum(1) / 2, a - y
+
+    net, twin = make(), make()
+    trainer = bpnet.Trainer(net, cost=cost, optimizer="adam", threads=1)
+    with pytest.raises(LookupError, match="enough"):
+        trainer.fit(x, y, epochs=10, batch_size=16, shuffle=False)
+    assert trainer.steps == 5
+    calls = 10
+    other = bpnet.Trainer(twin, cost=cost, optimizer="adam", threads=1)
+    for i in range(5):
+        other.step(x[16 * i : 16 * i + 16], y[16 * i : 16 * i + 16])
+    assert bits(net.parameters) == bits(twin.parameters)
+
+
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
+
+PROMPT = 2.0  # seconds: the promise is 0.1; the rest is for a machine under load
+
+COMMON = """
+import signal, time, numpy as np, bpnet
+net = bpnet.Network([16, 1024, 1024, 1], "tanh", "identity", seed=0)
+before = net.parameters.copy()
+x = np.zeros((400_000, 16), np.float32)
+x[:] = np.linspace(-1, 1, 16)
+y = x[:, 0]
+print("ready", flush=True)
+try:
+    {call}
+except KeyboardInterrupt:
+    caught = time.monotonic()
+else:
+    raise AssertionError("the call was over too soon, or the signal was lost")
+{after}
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+print(caught, flush=True)
+"""
+
+CALLS = {  # each one call of many seconds
+    "predict": ("net.predict(x, threads={threads})", "assert (net.parameters == before).all()"),
+    "gradient": (
+        "net.gradient(x, y, wrt=('parameters', 'x'), threads={threads})",
+        "assert (net.parameters == before).all()",
+    ),
+    "cost": ("net.cost(x, y, threads={threads})", "assert (net.parameters == before).all()"),
+    "step": (
+        """trainer = bpnet.Trainer(net, cost="quadratic", optimizer="adam", threads={threads})
+    trainer.step(x, y)""",
+        "assert trainer.steps == 0 and (net.parameters == before).all()",
+    ),
+    "fit": (
+        """trainer = bpnet.Trainer(net, cost="quadratic", optimizer="adam", threads={threads})
+    trainer.fit(x, y, epochs=1000, batch_size=512, shuffle=False)""",
+        """steps = trainer.steps
+assert 0 < steps < 700 and not (net.parameters == before).all()
+twin = bpnet.Network([16, 1024, 1024, 1], "tanh", "identity", seed=0)
+other = bpnet.Trainer(twin, cost="quadratic", optimizer="adam", threads={threads})
+for i in range(steps):
+    other.step(x[512 * i : 512 * i + 512], y[512 * i : 512 * i + 512])
+assert (net.parameters == twin.parameters).all()
+trainer.step(x[:64], y[:64])""",
+    ),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("call", CALLS)
+def test_ctrl_c(call, threads):
+    """A real SIGINT in the middle of one native call: KeyboardInterrupt at once, and the network as promised."""
+    script = COMMON.format(call=CALLS[call][0], after=CALLS[call][1]).replace("{threads}", str(threads))
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(0.3)
+            sent = time.monotonic()
+            child.send_signal(signal.SIGINT)
+            out, _ = child.communicate(timeout=120)
+        finally:
+            child.kill()
+    assert child.returncode == 0
+    assert float(out) - sent < PROMPT

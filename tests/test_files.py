@@ -1,0 +1,190 @@
+"""Networks as files, pickles and copies: equal to the last bit, and honest complaints about everything else."""
+
+import copy
+import json
+import pickle
+
+import bpnet
+import numpy as np
+import oracle
+import pytest
+from nets import bits, random_net
+
+X = np.random.default_rng(0).normal(size=(20, 3))
+
+
+def through_a_file(net, tmp_path):
+    net.save(tmp_path / "net.safetensors")
+    return bpnet.load(tmp_path / "net.safetensors")
+
+
+WAYS = {
+    "save and load": through_a_file,
+    "str path": lambda net, tmp_path: (net.save(str(tmp_path / "n")), bpnet.load(str(tmp_path / "n")))[1],
+    "pickle": lambda net, _: pickle.loads(pickle.dumps(net)),
+    "pickle 2": lambda net, _: pickle.loads(pickle.dumps(net, protocol=2)),
+    "copy": lambda net, _: copy.copy(net),
+    "deepcopy": lambda net, _: copy.deepcopy(net),
+    ".copy()": lambda net, _: net.copy(),
+}
+
+
+def networks():
+    for dtype in ("float32", "float64"):
+        yield random_net([3, 4, 2], "tanh", "softmax", dtype)
+        yield random_net([3, 2], dtype=dtype)
+        net = bpnet.Network(
+            [3, 5, 4, 2], ["gelu", "sine"], "tanh", init=bpnet.Normal(std=0.3), dtype=dtype, seed=2**64 - 1
+        )
+        net.normalize(x=3 * X + 1)
+        net.parameters[:4] = [np.nan, np.inf, -0.0, np.finfo(dtype).smallest_subnormal]
+        yield net
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_round_trips(way, tmp_path):
+    for net in networks():
+        before = bits(net.parameters)
+        twin = WAYS[way](net, tmp_path)
+        assert type(twin) is bpnet.Network
+        assert twin.config == net.config
+        assert repr(twin) == repr(net)
+        assert twin.seed == net.seed
+        assert bits(twin.parameters) == before
+        assert bits(twin.predict(X)) == bits(net.predict(X))
+        for name in ("input_shift", "input_scale", "output_shift", "output_scale"):
+            ours, theirs = getattr(net, name), getattr(twin, name)
+            assert (ours is None) == (theirs is None)
+            assert ours is None or bits(ours) == bits(theirs)
+        assert not np.shares_memory(twin.parameters, net.parameters)
+        twin.parameters[:] = 0
+        assert bits(net.parameters) == before
+
+
+@pytest.mark.parametrize("activation", oracle.ALL_ACTIVATIONS)
+def test_every_activation_survives(activation, tmp_path):
+    net = bpnet.Network([3, 4, 2], activation, activation, seed=0)
+    assert through_a_file(net, tmp_path).activations == (activation, activation)
+
+
+def test_a_twin_trains_alike(tmp_path):
+    net = random_net([3, 4, 2])
+    twin = through_a_file(net, tmp_path)
+    for each in (net, twin):
+        each.fit(X, X[:, :2], epochs=2)
+    assert bits(net.parameters) == bits(twin.parameters)
+
+
+def test_the_file_is_what_the_documentation_says(tmp_path):
+    from safetensors import safe_open
+
+    net = random_net([3, 4, 2], dtype="float32")
+    net.normalize(X, X[:, :2])
+    net.save(tmp_path / "net")
+    with safe_open(tmp_path / "net", framework="numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    assert metadata["format"] == "bpnet"
+    assert int(metadata["format_version"]) == 1
+    assert metadata["bpnet_version"] == bpnet.__version__
+    assert json.loads(metadata["config"]) == net.config
+    shapes = {"weights.1": (4, 3), "biases.1": (4,), "weights.2": (2, 4), "biases.2": (2,)}
+    shapes |= {"input_shift": (3,), "input_scale": (3,), "output_shift": (2,), "output_scale": (2,)}
+    assert {name: t.shape for name, t in tensors.items()} == shapes
+    assert (tensors["weights.1"] == net.weights[0]).all()
+    assert (tensors["biases.2"] == net.biases[1]).all()
+
+
+def test_saving_replaces_and_leaves_no_litter(tmp_path):
+    for net in networks():
+        net.save(tmp_path / "net")
+    assert [p.name for p in tmp_path.iterdir()] == ["net"]
+    assert bpnet.load(tmp_path / "net").sizes == (3, 5, 4, 2)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        bpnet.load(tmp_path / "no such file")
+    with pytest.raises(FileNotFoundError):
+        random_net([3, 2]).save(tmp_path / "no such folder" / "net")
+
+
+GARBAGE = {
+    "empty": b"",
+    "text": b"once upon a time",
+    "a pickle": pickle.dumps({"weights": 1}),
+    "a huge header": b"\xff" * 64,
+    "a short header": (8).to_bytes(8, "little") + b"{}",
+    "another safetensors file": (2).to_bytes(8, "little") + b"{}",
+    "random": np.random.default_rng(0).bytes(1000),
+}
+
+
+@pytest.mark.parametrize("row", GARBAGE)
+def test_garbage(row, tmp_path):
+    (tmp_path / "net").write_bytes(GARBAGE[row])
+    with pytest.raises(bpnet.ModelFileError, match="net"):
+        bpnet.load(tmp_path / "net")
+
+
+def test_a_file_cut_short_anywhere_is_refused(tmp_path):
+    random_net([3, 4, 2]).save(tmp_path / "net")
+    whole = (tmp_path / "net").read_bytes()
+    for length in range(0, len(whole), 7):
+        (tmp_path / "cut").write_bytes(whole[:length])
+        with pytest.raises(bpnet.ModelFileError):
+            bpnet.load(tmp_path / "cut")
+
+
+def rewritten(tmp_path, **changes):
+    """A model file with other metadata."""
+    from safetensors.numpy import load_file, save_file
+
+    net = random_net([3, 4, 2])
+    net.save(tmp_path / "net")
+    metadata = {"format": "bpnet", "format_version": "1", "bpnet_version": "0", "config": json.dumps(net.config)}
+    save_file(load_file(tmp_path / "net"), tmp_path / "net", {**metadata, **changes})
+    return tmp_path / "net"
+
+
+CHANGES = {
+    "another format": ({"format": "other"}, "bpnet"),
+    "a newer version": ({"format_version": "999", "bpnet_version": "9.9"}, r"9\.9.*999"),
+    "no version": ({"format_version": "one"}, "format_version"),
+    "no JSON": ({"config": "{"}, "config"),
+    "another shape": ({"config": json.dumps({**random_net([3, 5, 2]).config})}, "weights|biases"),
+    "an unknown activation": ({"config": json.dumps({**random_net([3, 4, 2]).config, "output_activation": "x"})}, "x"),
+    "another dtype": ({"config": json.dumps({**random_net([3, 4, 2]).config, "dtype": "float32"})}, "F32"),
+}
+
+
+@pytest.mark.parametrize("row", CHANGES)
+def test_files_that_lie(row, tmp_path):
+    changes, words = CHANGES[row]
+    with pytest.raises(bpnet.ModelFileError, match=words):
+        bpnet.load(rewritten(tmp_path, **changes))
+
+
+def test_an_unchanged_rewrite_loads(tmp_path):
+    assert bpnet.load(rewritten(tmp_path)).sizes == (3, 4, 2)
+
+
+def test_astype():
+    net = random_net([3, 4, 2], "tanh", "softmax", "float32")
+    large = net.astype("float64")
+    assert large.dtype == np.float64
+    assert (large.parameters == net.parameters).all()
+    assert bits(large.astype("float32").parameters) == bits(net.parameters)
+    assert large.activations == net.activations
+    assert not np.shares_memory(net.astype("float32").parameters, net.parameters)
+
+
+def test_subclasses_come_back_as_themselves():
+    class Mine(bpnet.Network):
+        pass
+
+    globals()["Mine"] = Mine
+    Mine.__qualname__ = "Mine"
+    net = Mine([3, 2], seed=0)
+    assert type(net.copy()) is Mine
+    assert type(pickle.loads(pickle.dumps(net))) is Mine
