@@ -100,11 +100,11 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
     rows = {w.panels, w.m, k.panel};
   }
   if (w.layout == engine::Layout::unit_lanes)
-    k.outer_rows(rows, unit_rows(net, l - 1, w), n_out, n_in, w.m, out.fresh, dW);
+    k.outer_rows(rows, unit_rows(net, l - 1, w), n_out, n_in, w.m, out.fresh, dW, n_out);
   else if (l == 1 && w.in_place)
-    k.outer_rows(rows, w.inputs.data(), n_out, n_in, w.m, out.fresh, dW);
+    k.outer_rows(rows, w.inputs.data(), n_out, n_in, w.m, out.fresh, dW, n_out);
   else
-    k.outer_samples(rows, w.a(l - 1), engine::padded(w.m), n_out, n_in, w.m, out.fresh, dW);
+    k.outer_samples(rows, w.a(l - 1), engine::padded(w.m), n_out, n_in, w.m, out.fresh, dW, n_out);
   k.sum_rows(rows, n_out, w.m, out.fresh, db);
 }
 
@@ -128,6 +128,17 @@ void apply_slope(const Model<Scalar>& net, Index l, Scalar* pulled, Workspace<Sc
     k.softmax_pull(w.layout, w.a(l), pulled, pulled, n, w.m, stride_of(w, n));
   else
     k.multiply(pulled, w.slope(l), count_of(w, n));
+}
+
+/// Rows of grad_x C, x in raw units, from grad_(a^0) C.
+template <class Scalar>
+void scatter_input_gradient(const Model<Scalar>& net, const Scalar* grad, Scalar* rows, Workspace<Scalar>& w) {
+  const Index n = net.n_inputs();
+  scatter_tile(w, grad, n, rows);
+  const auto& scale = net.normalization().input_scale;
+  if (scale.empty()) return;
+  for (Index s = 0; s < w.m; ++s)
+    for (Index i = 0; i < n; ++i) rows[s * n + i] /= scale[static_cast<std::size_t>(i)];
 }
 
 }  // namespace detail
@@ -180,11 +191,7 @@ void backward_tile(const Model<Scalar>& net, const TileGradient<Scalar>& out, Wo
     if (out.activations) detail::scatter_tile(w, pulled, net.size(l - 1), (*out.activations)[at(l - 1)]);
     if (l > 1) detail::apply_slope(net, l - 1, pulled, w);
   }
-  if (!out.x) return;
-  detail::scatter_tile(w, delta, net.n_inputs(), out.x);  // after the last swap it is grad_(a^0) C
-  if (const auto& scale = net.normalization().input_scale; !scale.empty())
-    for (Index s = 0; s < w.m; ++s)
-      for (Index i = 0; i < net.n_inputs(); ++i) out.x[s * net.n_inputs() + i] /= scale[at(i)];
+  if (out.x) detail::scatter_input_gradient(net, delta, out.x, w);  // after the last swap, delta is grad_(a^0) C
 }
 
 }  // namespace bpnet

@@ -10,6 +10,7 @@
 #include "bpnet/backward.hpp"
 #include "bpnet/engine/threads.hpp"
 #include "bpnet/train/order.hpp"
+#include "bpnet/wide.hpp"
 
 namespace bpnet {
 
@@ -46,16 +47,11 @@ namespace detail {
 /// Whole tiles of a batch, cut into shards.
 struct Shards {
   static constexpr Index most = 16;
-  static constexpr double most_bytes = 32e6;  // of partial gradients; beyond, one shard
 
-  Shards(Index samples, Index n_parameters, std::size_t scalar_bytes) {
-    tiles = (samples + engine::tile_samples - 1) / engine::tile_samples;
-    count = std::min(tiles, most);
-    if (static_cast<double>(count - 1) * static_cast<double>(n_parameters) * static_cast<double>(scalar_bytes) >
-        most_bytes)
-      count = 1;
-    count = std::max<Index>(count, 1);
-  }
+  /// One shard where a second partial gradient would cost more than it saves.
+  Shards(Index samples, bool one)
+      : tiles((samples + engine::tile_samples - 1) / engine::tile_samples),
+        count(one ? 1 : std::clamp<Index>(tiles, 1, most)) {}
   /// The first tile of a shard.
   Index begin(Index shard) const { return shard * tiles / count; }
 
@@ -91,10 +87,11 @@ double work_of(const Model<Scalar>& net, bool backward) {
 
 }  // namespace detail
 
-/// Partial gradients of the shards, kept between steps.
+/// Partial gradients of the shards, or tiles that go together; kept between steps.
 template <class Scalar>
 struct GradientSpace {
   std::vector<AlignedBuffer<Scalar>> partial;
+  TileGroup<Scalar> group;
 
   void prepare(Index shards, Index n_parameters) {
     if (static_cast<Index>(partial.size()) < shards - 1) partial.resize(static_cast<std::size_t>(shards - 1));
@@ -114,6 +111,16 @@ struct GradientRows {
 
 namespace detail {
 
+/// Each sample's factor, and its cost added to the sum. This is where weights and the mean enter. (BP1)
+template <class Scalar>
+void weigh(const Batch<Scalar>& batch, double scale, double& cost, Workspace<Scalar>& w) {
+  for (Index s = 0; s < engine::padded(w.m); ++s) {
+    const double weight = s < w.m ? batch.weights[w.indices[static_cast<std::size_t>(s)]] : 0;
+    w.sample_scale[s] = static_cast<Scalar>(weight * scale);
+    if (s < w.m) cost += weight * static_cast<double>(w.sample_cost[s]);
+  }
+}
+
 /// One shard of batch_gradient: its tiles in order.
 template <class Scalar>
 double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double scale, Index first_tile,
@@ -128,11 +135,7 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     batch.rows.fill(first, m, w.indices.data());
     forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
     cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
-    for (Index s = 0; s < engine::padded(m); ++s) {
-      const double weight = s < m ? batch.weights[w.indices[static_cast<std::size_t>(s)]] : 0;
-      w.sample_scale[s] = static_cast<Scalar>(weight * scale);
-      if (s < m) cost += weight * static_cast<double>(w.sample_cost[s]);
-    }
+    weigh(batch, scale, cost, w);
     checkpoint(work_of(net, out.any()) * static_cast<double>(m));
     if (!out.any()) continue;
     TileGradient<Scalar> to{nabla, tile == first_tile, nullptr, nullptr, nullptr};
@@ -146,16 +149,91 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
   return cost;
 }
 
+/// Whether batch_gradient takes the layers of many tiles together.
+template <class Scalar>
+bool is_grouped(const Model<Scalar>& net, const Batch<Scalar>& batch) {
+  return is_wide(net) && batch.rows.count > Workspace<Scalar>::unit_lanes_samples;
+}
+
+/// The group of tiles from sample `begin` on: there and back. Returns the sum of costs so far.
+template <class Scalar>
+double group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double scale, Index begin, Index tiles,
+                      double cost, const GradientRows<Scalar>& out, TileGroup<Scalar>& space,
+                      const GradientSink<Scalar>* sink, const Call& call, engine::Pulse& pulse) {
+  const Index L = net.depth();
+  const auto first = [&](Index t) { return begin + t * engine::tile_samples; };
+  const auto rows = [&](const std::vector<Scalar*>& all, Index l, Index t, Index n) {
+    return all[static_cast<std::size_t>(l)] + first(t) * n;
+  };
+  for (Index t = 0; t < tiles; ++t) {
+    Workspace<Scalar>& w = space[t];
+    w.m = std::min(engine::tile_samples, batch.rows.count - first(t));
+    w.layout = engine::Layout::sample_lanes;
+    batch.rows.fill(first(t), w.m, w.indices.data());
+  }
+  WideGroup<Scalar> group(net, space, tiles, call, pulse);
+  group.each_tile(static_cast<double>(net.n_inputs()),
+                  [&](Index, Workspace<Scalar>& w) { load_inputs(net, batch.x, w); });
+  for (Index l = 1; l <= L; ++l) group.forward(l);
+  const bool want_grad = !out.activations.empty();
+  group.each_tile(50.0 * static_cast<double>(net.n_outputs()),
+                  [&](Index, Workspace<Scalar>& w) { cost_tile(net, batch.y, batch.cost, true, want_grad, w); });
+  for (Index t = 0; t < tiles; ++t) weigh(batch, scale, cost, space[t]);
+  if (sink && !std::isfinite(cost)) return cost;
+
+  const auto leave_delta = [&](Index t, Index l, Workspace<Scalar>& w) {
+    if (!out.deltas.empty()) scatter_tile(w, w.delta, net.size(l), rows(out.deltas, l - 1, t, net.size(l)));
+    kernels<Scalar>().to_panels(w.delta, engine::padded(w.m), net.size(l), w.m, space.panels(net, t, l));
+  };
+  group.each_tile(4.0 * static_cast<double>(net.n_outputs()), [&](Index t, Workspace<Scalar>& w) {
+    scale_tile(w.delta, net.n_outputs(), w);
+    if (want_grad) {
+      scale_tile(w.grad, net.n_outputs(), w);
+      scatter_tile(w, w.grad, net.n_outputs(), rows(out.activations, L, t, net.n_outputs()));
+    }
+    leave_delta(t, L, w);
+  });
+  for (Index l = L; l > 1 || (l == 1 && (out.x || want_grad)); --l) {
+    group.pull(l);
+    group.each_tile(4.0 * static_cast<double>(net.size(l - 1)), [&](Index t, Workspace<Scalar>& w) {
+      std::swap(w.delta, w.pulled);
+      if (want_grad) scatter_tile(w, w.delta, net.size(l - 1), rows(out.activations, l - 1, t, net.size(l - 1)));
+      if (l > 1) {
+        apply_slope(net, l - 1, w.delta, w);
+        leave_delta(t, l - 1, w);
+      } else if (out.x) {
+        scatter_input_gradient(net, w.delta, out.x + first(t) * net.n_inputs(), w);
+      }
+    });
+  }
+  for (Index l = 1; l <= L; ++l) group.weight_gradient(l, out.nabla, begin == 0, sink);
+  return cost;
+}
+
 }  // namespace detail
 
 /// C of the batch, and its gradients where `out` wants them. The batch has at least one sample and a positive sum of
-/// weights.
+/// weights. A sink, which only a grouped batch may have, takes each parameter's gradient when it is complete; where the
+/// cost is not finite it gets none.
 template <class Scalar>
 double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Reduction reduction,
                       const GradientRows<Scalar>& out, GradientSpace<Scalar>& space, const Call& call,
-                      engine::Pulse& pulse) {
+                      engine::Pulse& pulse, const GradientSink<Scalar>* sink = nullptr) {
   const double total = reduction == Reduction::mean ? detail::total_weight(batch.weights, batch.rows) : 1.0;
-  const detail::Shards shards(batch.rows.count, out.nabla ? net.n_parameters() : 0, sizeof(Scalar));
+  const detail::Shards shards(batch.rows.count, out.nabla && detail::is_wide(net));
+  const Call mine{batch.cost.custom ? 1 : call.threads, call.watcher};
+  if (out.nabla && detail::is_grouped(net, batch)) {
+    double cost = 0;
+    constexpr Index most = TileGroup<Scalar>::most_tiles;
+    space.group.prepare(net, std::min(most, shards.tiles));
+    for (Index tile = 0; tile < shards.tiles; tile += most) {
+      const bool last = tile + most >= shards.tiles;
+      cost = detail::group_gradient(net, batch, 1 / total, tile * engine::tile_samples,
+                                    std::min(most, shards.tiles - tile), cost, out, space.group, last ? sink : nullptr,
+                                    mine, pulse);
+    }
+    return cost / total;
+  }
   if (out.nabla) space.prepare(shards.count, net.n_parameters());
   const auto nabla = [&](Index shard) -> Scalar* {
     if (!out.nabla || shard == 0) return out.nabla;
@@ -165,7 +243,6 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
   std::array<double, detail::Shards::most> costs{};
   const double tiles_a_shard = static_cast<double>(shards.tiles) / static_cast<double>(shards.count);
   const double work = detail::work_of(net, out.any()) * tiles_a_shard * engine::tile_samples;
-  const Call mine{batch.cost.custom ? 1 : call.threads, call.watcher};
   engine::parallel_for(mine, pulse, shards.count, work, [&](Index shard, const engine::Checkpoint& checkpoint) {
     costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
         net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), checkpoint);

@@ -99,8 +99,16 @@ template <class Scalar>
 void affine(const Model<Scalar>& net, Index l, Scalar* z, Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l), n_in = net.size(l - 1);
-  if (w.layout == engine::Layout::sample_lanes)
-    k.affine_samples(net.weights(l), net.biases(l), n_out, n_in, w.a(l - 1), z, engine::padded(w.m));
+  const Index stride = engine::padded(w.m);
+  if (w.layout == engine::Layout::sample_lanes && n_out >= engine::packed_from)
+    for (Index row = 0; row < n_out; row += engine::packed_rows) {
+      const Index rows = std::min(engine::packed_rows, n_out - row);
+      k.pack_rows(net.weights(l) + row, n_out, n_in, rows, w.panels);
+      k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, rows, n_in, w.a(l - 1), z + row * stride,
+                     stride);
+    }
+  else if (w.layout == engine::Layout::sample_lanes)
+    k.affine_samples(net.weights(l), net.biases(l), n_out, n_in, w.a(l - 1), z, stride);
   else
     k.affine_units(net.weights(l), net.biases(l), n_out, n_in, unit_rows(net, l - 1, w), z, engine::padded(n_out), w.m);
 }

@@ -75,6 +75,8 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &pull_samples<Scalar>,
           &affine_units<Scalar>,
           &pull_units<Scalar>,
+          &pack_rows<Scalar>,
+          &combine_rows<Scalar>,
           &outer_rows<Scalar>,
           &outer_samples<Scalar>,
           &sum_rows<Scalar>,
@@ -144,13 +146,14 @@ inline constexpr auto function_rows = functions::Functions::map([](auto tag) {
 
 /// What one compiled level exports.
 struct EngineTables {
+  std::size_t bytes = sizeof(EngineTables);  ///< first, so that an engine of another build is known by it
   Kernels<float> float32;
   Kernels<double> float64;
   std::array<NamedFunction<float>, functions::Functions::size> functions32;
   std::array<NamedFunction<double>, functions::Functions::size> functions64;
 };
 inline constexpr EngineTables compiled_tables() {
-  return {compiled_kernels<float>(), compiled_kernels<double>(), function_rows<float>, function_rows<double>};
+  return {sizeof(EngineTables), compiled_kernels<float>(), compiled_kernels<double>(), function_rows<float>, function_rows<double>};
 }
 
 #if defined(BPNET_EXTERNAL_KERNELS)

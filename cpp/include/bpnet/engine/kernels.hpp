@@ -29,6 +29,8 @@ struct Kernels {
   decltype(&engine::pull_samples<Scalar>) pull_samples;
   decltype(&engine::affine_units<Scalar>) affine_units;
   decltype(&engine::pull_units<Scalar>) pull_units;
+  decltype(&engine::pack_rows<Scalar>) pack_rows;
+  decltype(&engine::combine_rows<Scalar>) combine_rows;
   decltype(&engine::outer_rows<Scalar>) outer_rows;
   decltype(&engine::outer_samples<Scalar>) outer_samples;
   decltype(&engine::sum_rows<Scalar>) sum_rows;

@@ -12,7 +12,6 @@
 /// twice.
 #pragma once
 
-#include <Eigen/Core>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -324,10 +323,6 @@ L min(L a, L b) {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wignored-attributes"  // of Packet as a template argument
-#if !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"  // of GCC 12 about its own intrinsics
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 /// Turns a square of registers around: lane j of register i becomes lane i of register j.
 template <class Scalar>
 void transpose(Lanes<Scalar> (&square)[Lanes<Scalar>::size]) {

@@ -28,7 +28,6 @@ template <int Rows, int Packets, class Scalar>
     L x[Packets];
     for (int p = 0; p < Packets; ++p) x[p] = L::load(in + k * stride + p * L::size);
     const Scalar* column = W.data + k * W.depth_stride;
-    if constexpr (Packets == Block<Scalar>::packets) __builtin_prefetch(column + 16 * W.depth_stride);
     for (int r = 0; r < Rows; ++r) {
       const L w(column[r * W.row_stride]);
       for (int p = 0; p < Packets; ++p) acc[r][p] = madd(w, x[p], acc[r][p]);
@@ -53,6 +52,32 @@ void combine(Walk<Scalar> W, const Scalar* bias, Index rows, Index depth, const 
 }
 
 }  // namespace detail
+
+/// Rows of W^l that are copied out side by side before many tiles are multiplied with them: in a wide layer they lie
+/// pages apart.
+inline constexpr Index packed_rows = 48;
+
+/// Layers of at least so many outputs are packed: from here on a column of W is longer than what stays at hand of it.
+inline constexpr Index packed_from = 256;
+
+/// Copies `rows` <= packed_rows rows of W (n_out, n_in) column-major, beginning at `W`, to (packed_rows, n_in).
+template <class Scalar>
+void pack_rows(const Scalar* W, Index n_out, Index n_in, Index rows, Scalar* packed) {
+  for (Index k = 0; k < n_in; ++k, W += n_out, packed += packed_rows) {
+    if (rows == packed_rows)
+      std::memcpy(packed, W, packed_rows * sizeof(Scalar));
+    else
+      std::memcpy(packed, W, static_cast<std::size_t>(rows) * sizeof(Scalar));
+  }
+}
+
+/// out = W in + bias for some rows of W, as `affine_samples` and `pull_samples` compute them: bit for bit the same.
+/// bias may be null.
+template <class Scalar>
+void combine_rows(const Walk<Scalar>& W, const Scalar* bias, Index rows, Index depth, const Scalar* in, Scalar* out,
+                  Index stride) {
+  detail::combine(W, bias, rows, depth, in, out, stride);
+}
 
 /// z = W a + b over sample lanes. (F1)
 /// W (n_out, n_in) column-major, a (n_in, stride), z (n_out, stride); stride is a multiple of `padding`. z overlaps no
@@ -147,13 +172,14 @@ namespace detail {
 
 /// Adds the outer products of m samples to dW. `input(i, s)` is a^(l-1) of unit i and sample s.
 template <class Scalar, class Input>
-void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW) {
+void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
+           Index dW_stride) {
   using L = Lanes<Scalar>;
   const Index tail = n_out % L::size;
   const auto block = [&](Index j, auto n_packets, Index i, auto n_inputs) {
     constexpr int P = n_packets(), R = n_inputs();
     const bool cut = tail != 0 && j + P * L::size > n_out;  // the last register is not full
-    const auto place = [&](int r, int p) { return dW + (i + r) * n_out + j + p * L::size; };
+    const auto place = [&](int r, int p) { return dW + (i + r) * dW_stride + j + p * L::size; };
     L acc[R][P];
     for (int r = 0; r < R; ++r)
       for (int p = 0; p < P; ++p) {
@@ -188,20 +214,20 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
 }  // namespace detail
 
 /// dW += delta a^T over the samples of a tile, ascending; with `fresh`, dW = delta a^T. (BP3)
-/// a: m pointers to n_in numbers; dW (n_out, n_in) column-major.
+/// a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
 template <class Scalar>
 void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
-                Scalar* dW) {
+                Scalar* dW, Index dW_stride) {
   detail::outer(
-      delta, [a](Index i, Index s) { return a[s][i]; }, n_out, n_in, m, fresh, dW);
+      delta, [a](Index i, Index s) { return a[s][i]; }, n_out, n_in, m, fresh, dW, dW_stride);
 }
 
 /// The same with a (n_in, a_stride) in sample lanes. (BP3)
 template <class Scalar>
 void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
-                   bool fresh, Scalar* dW) {
-  detail::outer(
-      delta, [a, a_stride](Index i, Index s) { return a[i * a_stride + s]; }, n_out, n_in, m, fresh, dW);
+                   bool fresh, Scalar* dW, Index dW_stride) {
+  const auto input = [a, a_stride](Index i, Index s) { return a[i * a_stride + s]; };
+  detail::outer(delta, input, n_out, n_in, m, fresh, dW, dW_stride);
 }
 
 /// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)

@@ -20,7 +20,7 @@ struct Update {
   Scalar l1 = 0, l2 = 0;   ///< penalties: their gradients are added to g
 };
 
-/// The arrays of one step, n numbers each; a state the rule has no use for may be null.
+/// The arrays of one step: `columns` pieces of n numbers, `stride` apart. A state the rule has no use for may be null.
 template <class Scalar>
 struct UpdateArrays {
   Scalar* theta;
@@ -28,6 +28,8 @@ struct UpdateArrays {
   Scalar* first;   ///< v of (O1), m of (O3), s of (O2)
   Scalar* second;  ///< v of (O3)
   Index n;
+  Index columns = 1;
+  Index stride = 0;
 };
 
 /// theta <- theta - eta g. (O1) without momentum
@@ -71,37 +73,33 @@ struct AdamStep {
   }
 };
 
-/// One step of Rule over n parameters.
+/// One step of Rule.
 template <class Rule, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   using L = Lanes<Scalar>;
   const L zero(Scalar(0));
   const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
-  const auto step = [&](L& theta, L g, L& first, L& second) {
+  const auto step = [&](auto load, auto store, Index i) {
+    L theta = load(arrays.theta + i), g = load(arrays.g + i), first = zero, second = zero;
+    if constexpr (Rule::states > 0) first = load(arrays.first + i);
+    if constexpr (Rule::states > 1) second = load(arrays.second + i);
     if (penalised) {
       g = madd(L(u.l2), theta, g);
       g = g + select(theta == zero, zero, copysign(L(u.l1), theta));
     }
     Rule::template apply<L, Scalar>(u, theta, g, first, second);
+    store(theta, arrays.theta + i);
+    if constexpr (Rule::states > 0) store(first, arrays.first + i);
+    if constexpr (Rule::states > 1) store(second, arrays.second + i);
   };
-  Index i = 0;
-  for (; i + L::size <= arrays.n; i += L::size) {
-    L theta = L::load(arrays.theta + i), first = zero, second = zero;
-    if constexpr (Rule::states > 0) first = L::load(arrays.first + i);
-    if constexpr (Rule::states > 1) second = L::load(arrays.second + i);
-    step(theta, L::load(arrays.g + i), first, second);
-    theta.store(arrays.theta + i);
-    if constexpr (Rule::states > 0) first.store(arrays.first + i);
-    if constexpr (Rule::states > 1) second.store(arrays.second + i);
-  }
-  if (const Index rest = arrays.n - i; rest > 0) {
-    L theta = L::load_first(arrays.theta + i, rest), first = zero, second = zero;
-    if constexpr (Rule::states > 0) first = L::load_first(arrays.first + i, rest);
-    if constexpr (Rule::states > 1) second = L::load_first(arrays.second + i, rest);
-    step(theta, L::load_first(arrays.g + i, rest), first, second);
-    theta.store_first(arrays.theta + i, rest);
-    if constexpr (Rule::states > 0) first.store_first(arrays.first + i, rest);
-    if constexpr (Rule::states > 1) second.store_first(arrays.second + i, rest);
+  for (Index column = 0; column < arrays.columns; ++column) {
+    const Index begin = column * arrays.stride, end = begin + arrays.n;
+    Index i = begin;
+    for (; i + L::size <= end; i += L::size)
+      step([](const Scalar* at) { return L::load(at); }, [](L x, Scalar* at) { x.store(at); }, i);
+    if (const Index rest = end - i; rest > 0)
+      step([rest](const Scalar* at) { return L::load_first(at, rest); },
+           [rest](L x, Scalar* at) { x.store_first(at, rest); }, i);
   }
 }
 

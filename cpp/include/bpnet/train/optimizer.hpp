@@ -59,41 +59,68 @@ struct OptimizerState {
   }
 };
 
-/// One step: theta by g, layer by layer, since penalties treat weights and biases apart.
+/// One step, which may be taken piece by piece: each parameter once, then `finish`.
 template <class Scalar>
-void apply_update(const Optimizer& by, const Penalties& penalties, Model<Scalar>& net, const Scalar* g,
-                  OptimizerState<Scalar>& state) {
-  const double eta = by.rate(state.steps);
-  state.power1 *= by.decay1;
-  state.power2 *= by.decay2;
-  engine::Update<Scalar> u;
-  u.eta = static_cast<Scalar>(eta);
-  u.mu = static_cast<Scalar>(by.momentum);
-  u.nesterov = by.nesterov;
-  u.decay1 = static_cast<Scalar>(by.decay1);
-  u.decay2 = static_cast<Scalar>(by.decay2);
-  u.eps = static_cast<Scalar>(by.eps);
-  u.correction1 = static_cast<Scalar>(1 / (1 - state.power1));
-  u.correction2 = static_cast<Scalar>(1 / std::sqrt(1 - state.power2));
-  const auto step = kernels<Scalar>().updates[static_cast<int>(by.rule)];
-  const auto segment = [&](Index from, Index n, bool penalised, bool decayed) {
-    u.l1 = static_cast<Scalar>(penalised ? penalties.l1 : 0);
-    u.l2 = static_cast<Scalar>(penalised ? penalties.l2 : 0);
-    u.shrink = static_cast<Scalar>(decayed ? eta * by.weight_decay : 0);
+class UpdateStep {
+ public:
+  UpdateStep(const Optimizer& by, const Penalties& penalties, Model<Scalar>& net, OptimizerState<Scalar>& state)
+      : by_(by),
+        penalties_(penalties),
+        net_(net),
+        state_(state),
+        power1_(state.power1 * by.decay1),
+        power2_(state.power2 * by.decay2),
+        eta_(by.rate(state.steps)),
+        kernel_(kernels<Scalar>().updates[static_cast<int>(by.rule)]) {
+    numbers_.eta = static_cast<Scalar>(eta_);
+    numbers_.mu = static_cast<Scalar>(by.momentum);
+    numbers_.nesterov = by.nesterov;
+    numbers_.decay1 = static_cast<Scalar>(by.decay1);
+    numbers_.decay2 = static_cast<Scalar>(by.decay2);
+    numbers_.eps = static_cast<Scalar>(by.eps);
+    numbers_.correction1 = static_cast<Scalar>(1 / (1 - power1_));
+    numbers_.correction2 = static_cast<Scalar>(1 / std::sqrt(1 - power2_));
+  }
+
+  /// `columns` pieces of n parameters, `stride` apart, the first at `from`; g is the whole gradient, in the order of
+  /// theta.
+  void operator()(const Scalar* g, Index from, Index n, bool are_biases, Index columns = 1, Index stride = 0) const {
+    const bool penalised = penalties_.biases || !are_biases, decayed = by_.decay_biases || !are_biases;
+    engine::Update<Scalar> u = numbers_;
+    u.l1 = static_cast<Scalar>(penalised ? penalties_.l1 : 0);
+    u.l2 = static_cast<Scalar>(penalised ? penalties_.l2 : 0);
+    u.shrink = static_cast<Scalar>(decayed ? eta_ * by_.weight_decay : 0);
     const auto at = [from](Scalar* array) { return array ? array + from : nullptr; };
-    step(u, {net.theta().data() + from, g + from, at(state.first.data()), at(state.second.data()), n});
-  };
-  const bool alike =
-      (penalties.biases || (penalties.l1 == 0 && penalties.l2 == 0)) && (by.decay_biases || by.weight_decay == 0);
-  if (alike) {
-    segment(0, net.n_parameters(), true, true);
-  } else {
-    for (Index l = 1; l <= net.depth(); ++l) {
-      segment(net.layout().W(l), net.size(l) * net.size(l - 1), true, true);
-      segment(net.layout().b(l), net.size(l), penalties.biases, by.decay_biases);
+    kernel_(u, {net_.theta().data() + from, g + from, at(state_.first.data()), at(state_.second.data()), n, columns,
+                stride});
+  }
+
+  /// Every parameter, layer by layer where weights and biases are treated apart.
+  void all(const Scalar* g) const {
+    const bool alike = (penalties_.biases || (penalties_.l1 == 0 && penalties_.l2 == 0)) &&
+                       (by_.decay_biases || by_.weight_decay == 0);
+    if (alike) return (*this)(g, 0, net_.n_parameters(), false);
+    for (Index l = 1; l <= net_.depth(); ++l) {
+      (*this)(g, net_.layout().W(l), net_.size(l) * net_.size(l - 1), false);
+      (*this)(g, net_.layout().b(l), net_.size(l), true);
     }
   }
-  ++state.steps;
-}
+
+  /// The next step is the next one.
+  void finish() const {
+    state_.power1 = power1_;
+    state_.power2 = power2_;
+    ++state_.steps;
+  }
+
+ private:
+  const Optimizer& by_;
+  const Penalties& penalties_;
+  Model<Scalar>& net_;
+  OptimizerState<Scalar>& state_;
+  double power1_, power2_, eta_;
+  engine::Update<Scalar> numbers_;
+  void (*kernel_)(const engine::Update<Scalar>&, const engine::UpdateArrays<Scalar>&);
+};
 
 }  // namespace bpnet

@@ -147,7 +147,39 @@ class Trainer {
     return batch_gradient(model(), batch, Reduction::mean, {nabla_.data(), nullptr, {}, {}}, space_, call, pulse);
   }
 
-  void update(const Scalar* g) { apply_update(optimizer_, penalties_, static_cast<Model<Scalar>&>(net_), g, state_); }
+  UpdateStep<Scalar> next_step() { return {optimizer_, penalties_, static_cast<Model<Scalar>&>(net_), state_}; }
+
+  void update(const Scalar* g) {
+    const UpdateStep<Scalar> step = next_step();
+    step.all(g);
+    step.finish();
+  }
+
+  /// Updates a block of a wide network as soon as its gradient is complete.
+  class UpdateSink : public GradientSink<Scalar> {
+   public:
+    explicit UpdateSink(const UpdateStep<Scalar>& step) : step_(step) {}
+    void take(const Scalar* nabla, Index from, Index n, bool are_biases, Index columns, Index stride) const override {
+      step_(nabla, from, n, are_biases, columns, stride);
+    }
+
+   private:
+    const UpdateStep<Scalar>& step_;
+  };
+
+  /// Gradient and update of one batch of an epoch; returns its cost. Where that is not finite, nothing has changed.
+  double descend(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
+    const UpdateStep<Scalar> step = next_step();
+    const UpdateSink sink(step);
+    const bool grouped = detail::is_grouped(model(), batch);
+    const GradientRows<Scalar> out{nabla_.data(), nullptr, {}, {}};
+    const double cost = batch_gradient(model(), batch, Reduction::mean, out, space_, call, pulse,
+                                       grouped ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
+    if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
+    if (!grouped) step.all(nabla_.data());
+    step.finish();
+    return cost;
+  }
 
   /// All minibatches once; returns the mean cost.
   double epoch(Batch<Scalar>& data, const FitOptions& options, const Call& call, engine::Pulse& pulse) {
@@ -159,10 +191,7 @@ class Trainer {
       data.rows = {begin, std::min(options.batch_size, m - begin), order ? &*order : nullptr};
       const double weight = detail::total_weight(data.weights, data.rows);
       if (!(weight > 0)) continue;
-      const double cost = gradient(data, call, pulse);
-      if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
-      update(nabla_.data());
-      sum += cost * weight;
+      sum += descend(data, call, pulse) * weight;
       total += weight;
     }
     if (!kernels<Scalar>().all_finite(net_.theta().data(), net_.n_parameters()))

@@ -1,0 +1,53 @@
+"""Wide networks go through the layers group by group; what they compute is the same."""
+
+import bpnet
+import numpy as np
+import pytest
+import reference
+from nets import bits
+
+SHAPES = [([300, 520, 515, 7], 600), ([784, 512, 512, 10], 130), ([700, 800, 3], 64), ([1000, 400], 70)]
+
+
+def wide(sizes, m, dtype):
+    output = "softmax" if sizes[-1] > 5 else "sigmoid"
+    net = bpnet.Network(sizes, activation="tanh", output_activation=output, dtype=dtype, seed=1)
+    rng = np.random.default_rng(0)
+    return net, rng.standard_normal((m, sizes[0])).astype(dtype), rng.random((m, sizes[-1])).astype(dtype)
+
+
+@pytest.mark.parametrize(("sizes", "m"), SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_do_not_change_a_bit(sizes, m, dtype):
+    net, x, y = wide(sizes, m, dtype)
+    one = net.gradient(x, y, wrt=("parameters", "x", "layers"), threads=1)
+    for threads in (2, 3, 7):
+        other = net.gradient(x, y, wrt=("parameters", "x", "layers"), threads=threads)
+        assert other.cost == one.cost
+        assert bits(other.flat) == bits(one.flat)
+        assert bits(other.x) == bits(one.x)
+    assert bits(net.predict(x)) == bits(np.array([net.predict(row) for row in x]))
+
+
+@pytest.mark.parametrize(("sizes", "m"), SHAPES)
+def test_agrees_with_the_reference(sizes, m):
+    net, x, y = wide(sizes, m, "float64")
+    ours = net.gradient(x, y, wrt=("parameters", "x"))
+    theirs = reference.gradient(list(net.weights), list(net.biases), net.activations, x, y)
+    for got, expected in zip([*ours.weights, *ours.biases], [*theirs["weights"], *theirs["biases"]], strict=True):
+        # both round sums of up to a thousand terms: n eps / 2 = 1e-13
+        assert np.linalg.norm(got - expected) <= 1e-12 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", bpnet.SGD(learning_rate=0.1, momentum=0.9), "rmsprop"])
+def test_updating_block_by_block_equals_whole_steps(optimizer, dtype):
+    """fit updates a block of weights while its gradient is in cache; step does it afterwards."""
+    net, x, y = wide([300, 520, 515, 7], 150, dtype)
+    twin = net.copy()
+    net.fit(x, y, epochs=2, batch_size=50, shuffle=False, optimizer=optimizer, l2=1e-3, l1=1e-5, threads=2)
+    trainer = bpnet.Trainer(twin, optimizer=optimizer, l2=1e-3, l1=1e-5, threads=1)
+    for _ in range(2):
+        for k in range(0, 150, 50):
+            trainer.step(x[k : k + 50], y[k : k + 50])
+    assert bits(net.parameters) == bits(twin.parameters)
