@@ -24,6 +24,9 @@ struct TileGradient {
 
 namespace detail {
 
+/// The most weights of a layer that is_narrow.
+inline constexpr Index narrow_room = 1024;
+
 /// y of this tile: gathered, or spread from labels, and standardised as the network's outputs are.
 template <class Scalar>
 void load_targets(const Model<Scalar>& net, const Targets& y, Workspace<Scalar>& w) {
@@ -87,6 +90,34 @@ void scale_tile(Scalar* tile, Index n, const Workspace<Scalar>& w) {
   kernels<Scalar>().scale_samples(w.layout, tile, n, w.m, stride_of(w, n), w.sample_scale);
 }
 
+/// Whether a layer has so few outputs that its weight gradient is better computed with lanes over its inputs.
+template <class Scalar>
+bool is_narrow(Index n_out, Index n_in) {
+  const Index lanes = kernels<Scalar>().lanes;
+  const auto registers = [lanes](Index n) { return (n + lanes - 1) / lanes; };
+  return 2 * registers(n_in) * n_out <= registers(n_out) * n_in && n_out * n_in <= narrow_room;
+}
+
+/// The weight gradient of such a layer: the same chains as layer_gradient, with the parts of delta and a exchanged.
+template <class Scalar>
+void narrow_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, const TileGradient<Scalar>& out,
+                     Workspace<Scalar>& w) {
+  const auto& k = kernels<Scalar>();
+  const Index n_out = net.size(l), n_in = net.size(l - 1), stride = engine::padded(w.m);
+  Scalar* dW = out.nabla + net.layout().W(l);
+  std::array<Scalar, narrow_room> transposed;  // (n_in, n_out)
+  Scalar* to = n_out == 1 ? dW : transposed.data();
+  if (n_out > 1 && !out.fresh)
+    for (Index i = 0; i < n_in; ++i)
+      for (Index j = 0; j < n_out; ++j) to[j * n_in + i] = dW[i * n_out + j];
+  k.to_panels(w.a(l - 1), stride, n_in, w.m, w.panels);
+  k.outer_samples({w.panels, w.m, k.panel}, delta, stride, n_in, n_out, w.m, out.fresh, to, n_in);
+  if (n_out > 1)
+    for (Index i = 0; i < n_in; ++i)
+      for (Index j = 0; j < n_out; ++j) dW[i * n_out + j] = to[j * n_in + i];
+  k.sum_samples(delta, stride, n_out, w.m, out.fresh, out.nabla + net.layout().b(l));
+}
+
 /// dC/dW^l = delta^l (a^(l-1))^T, dC/db^l = delta^l, summed over the samples of the tile. (BP3), (BP4)
 template <class Scalar>
 void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, const TileGradient<Scalar>& out,
@@ -95,6 +126,8 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   const Index n_out = net.size(l), n_in = net.size(l - 1);
   Scalar *dW = out.nabla + net.layout().W(l), *db = out.nabla + net.layout().b(l);
   engine::DeltaRows<Scalar> rows{delta, 1, engine::padded(n_out)};
+  if (w.layout == engine::Layout::sample_lanes && is_narrow<Scalar>(n_out, n_in))
+    return narrow_gradient(net, l, delta, out, w);
   if (w.layout == engine::Layout::sample_lanes) {
     k.to_panels(delta, engine::padded(w.m), n_out, w.m, w.panels);
     rows = {w.panels, w.m, k.panel};

@@ -14,8 +14,9 @@ template <class Scalar>
 using Kernels = engine::Kernels<Scalar, costs::OutputArrays<Scalar>>;
 
 /// The rules of `Kernels::updates`.
-enum class Rule { plain, momentum, rmsprop, adam };
-using UpdateRules = engine::List<engine::PlainStep, engine::MomentumStep, engine::RmsPropStep, engine::AdamStep>;
+enum class Rule { plain, momentum, nesterov, rmsprop, adam };
+using UpdateRules =
+    engine::List<engine::PlainStep, engine::MomentumStep, engine::NesterovStep, engine::RmsPropStep, engine::AdamStep>;
 
 /// The name of the level this file is compiled for.
 constexpr const char* compiled_level() {
@@ -80,6 +81,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &outer_rows<Scalar>,
           &outer_samples<Scalar>,
           &sum_rows<Scalar>,
+          &sum_samples<Scalar>,
           &gather<Scalar>,
           &to_lanes<Scalar>,
           &to_rows<Scalar>,
@@ -153,7 +155,8 @@ struct EngineTables {
   std::array<NamedFunction<double>, functions::Functions::size> functions64;
 };
 inline constexpr EngineTables compiled_tables() {
-  return {sizeof(EngineTables), compiled_kernels<float>(), compiled_kernels<double>(), function_rows<float>, function_rows<double>};
+  return {sizeof(EngineTables), compiled_kernels<float>(), compiled_kernels<double>(), function_rows<float>,
+          function_rows<double>};
 }
 
 #if defined(BPNET_EXTERNAL_KERNELS)

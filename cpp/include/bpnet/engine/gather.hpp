@@ -128,6 +128,13 @@ void gather(const Samples& x, const Index* rows, Index count, Scalar* out, Index
 template <class Scalar>
 void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index stride) {
   using L = Lanes<Scalar>;
+  if (n <= 4) {  // too narrow to be worth whole squares
+    for (Index i = 0; i < n; ++i) {
+      for (Index s = 0; s < m; ++s) out[i * stride + s] = rows[s][i];
+      std::fill(out + i * stride + m, out + (i + 1) * stride, Scalar(0));
+    }
+    return;
+  }
   L square[L::size];
   for (Index s = 0; s < stride; s += L::size)
     for (Index i = 0; i < n; i += L::size) {

@@ -34,6 +34,7 @@ struct Kernels {
   decltype(&engine::outer_rows<Scalar>) outer_rows;
   decltype(&engine::outer_samples<Scalar>) outer_samples;
   decltype(&engine::sum_rows<Scalar>) sum_rows;
+  decltype(&engine::sum_samples<Scalar>) sum_samples;
 
   decltype(&engine::gather<Scalar>) gather;
   decltype(&engine::to_lanes<Scalar>) to_lanes;

@@ -104,7 +104,7 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
   using L = Lanes<Scalar>;
   const Index packets = (n_out + L::size - 1) / L::size;
   in_blocks<Block<Scalar>::packets>(packets, [&](Index packet, auto n_packets) {
-    in_blocks<Block<Scalar>::rows>(m, [&](Index sample, auto n_samples) {
+    in_blocks<Block<Scalar>::rows_for(n_packets())>(m, [&](Index sample, auto n_samples) {
       constexpr int P = n_packets(), R = n_samples();
       L acc[R][P];
       const Scalar* rows[R];
@@ -206,7 +206,7 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
       }
   };
   in_blocks<Block<Scalar>::packets>((n_out + L::size - 1) / L::size, [&](Index packet, auto n_packets) {
-    constexpr int rows = Block<Scalar>::rows * (n_packets() == 1 ? 2 : 1);
+    constexpr int rows = Block<Scalar>::rows_for(n_packets());
     in_blocks<rows>(n_in, [&](Index i, auto n_inputs) { block(packet * L::size, n_packets, i, n_inputs); });
   });
 }
@@ -228,6 +228,17 @@ void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Ind
                    bool fresh, Scalar* dW, Index dW_stride) {
   const auto input = [a, a_stride](Index i, Index s) { return a[i * a_stride + s]; };
   detail::outer(delta, input, n_out, n_in, m, fresh, dW, dW_stride);
+}
+
+/// db += delta summed over the samples of a tile in sample lanes (n_out, stride), ascending; with `fresh`, db = that
+/// sum. (BP4)
+template <class Scalar>
+void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool fresh, Scalar* db) {
+  for (Index j = 0; j < n_out; ++j) {
+    Scalar sum = fresh ? Scalar(0) : db[j];
+    for (Index s = 0; s < m; ++s) sum += delta[j * stride + s];
+    db[j] = sum;
+  }
 }
 
 /// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)

@@ -34,6 +34,8 @@ struct Block {
   static constexpr bool many_registers = Lanes<Scalar>::size * sizeof(Scalar) == 64;  // AVX-512 has 32
   static constexpr int rows = has_fma ? 6 : 3;
   static constexpr int packets = many_registers ? 4 : 2;
+  /// Rows where only P registers are needed: as many accumulators, or enough chains to hide their latency.
+  static constexpr int rows_for(int P) { return many_registers ? (P <= 2 ? 12 : rows) : rows * (P == 1 ? 2 : 1); }
   static constexpr Index panel = packets * Lanes<Scalar>::size;  ///< units that one block of a weight gradient is wide
 };
 

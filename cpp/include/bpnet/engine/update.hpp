@@ -10,7 +10,6 @@ template <class Scalar>
 struct Update {
   Scalar eta = 0;          ///< learning rate
   Scalar mu = 0;           ///< (O1) momentum
-  bool nesterov = false;   ///< (O1)
   Scalar decay1 = 0;       ///< rho of (O2), beta1 of (O3)
   Scalar decay2 = 0;       ///< beta2 of (O3)
   Scalar eps = 0;          ///< (O2), (O3)
@@ -32,44 +31,74 @@ struct UpdateArrays {
   Index stride = 0;
 };
 
+/// The same numbers as lanes, held in registers through the pass.
+template <class L>
+struct UpdateLanes {
+  L eta, mu, decay1, rest1, decay2, rest2, eps, step, correction2, shrink;
+  template <class Scalar>
+  explicit UpdateLanes(const Update<Scalar>& u)
+      : eta(u.eta),
+        mu(u.mu),
+        decay1(u.decay1),
+        rest1(Scalar(1) - u.decay1),
+        decay2(u.decay2),
+        rest2(Scalar(1) - u.decay2),
+        eps(u.eps),
+        step(u.eta * u.correction1),
+        correction2(u.correction2),
+        shrink(-u.shrink) {}
+};
+
 /// theta <- theta - eta g. (O1) without momentum
 struct PlainStep {
   static constexpr int states = 0;
-  template <class L, class Scalar>
-  static void apply(const Update<Scalar>& u, L& theta, L g, L&, L&) {
-    theta = madd(L(-u.eta), g, theta);
+  template <class L>
+  static void apply(const UpdateLanes<L>& u, L& theta, L g, L&, L&) {
+    theta = madd(-u.eta, g, theta);
   }
 };
 
-/// v <- mu v + g; theta <- theta - eta v, or theta - eta (g + mu v). (O1)
+/// v <- mu v + g; theta <- theta - eta v. (O1)
 struct MomentumStep {
   static constexpr int states = 1;
-  template <class L, class Scalar>
-  static void apply(const Update<Scalar>& u, L& theta, L g, L& v, L&) {
-    v = madd(L(u.mu), v, g);
-    theta = madd(L(-u.eta), u.nesterov ? madd(L(u.mu), v, g) : v, theta);
+  template <class L>
+  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& v, L&) {
+    v = madd(u.mu, v, g);
+    theta = madd(-u.eta, v, theta);
+  }
+};
+
+/// v <- mu v + g; theta <- theta - eta (g + mu v). (O1), Nesterov's
+struct NesterovStep {
+  static constexpr int states = 1;
+  template <class L>
+  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& v, L&) {
+    v = madd(u.mu, v, g);
+    theta = madd(-u.eta, madd(u.mu, v, g), theta);
   }
 };
 
 /// s <- rho s + (1 - rho) g^2; theta <- theta - eta g / (sqrt(s) + eps). (O2)
 struct RmsPropStep {
   static constexpr int states = 1;
-  template <class L, class Scalar>
-  static void apply(const Update<Scalar>& u, L& theta, L g, L& s, L&) {
-    s = madd(L(u.decay1), s, L(Scalar(1) - u.decay1) * g * g);
-    theta = theta - L(u.eta) * g / (sqrt(s) + L(u.eps));
+  template <class L>
+  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& s, L&) {
+    s = madd(u.decay1, s, u.rest1 * g * g);
+    theta = theta - u.eta * g / (sqrt(s) + u.eps);
   }
 };
 
 /// m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; theta <- theta - eta m^ / (sqrt(v^) + eps). (O3), (O4)
+///
+/// Root and quotient are the processor's: correctly rounded, so the same on all of them.
 struct AdamStep {
   static constexpr int states = 2;
-  template <class L, class Scalar>
-  static void apply(const Update<Scalar>& u, L& theta, L g, L& m, L& v) {
-    theta = madd(L(-u.shrink), theta, theta);  // (O4); shrink = 0 changes nothing
-    m = madd(L(u.decay1), m, L(Scalar(1) - u.decay1) * g);
-    v = madd(L(u.decay2), v, L(Scalar(1) - u.decay2) * g * g);
-    theta = theta - L(u.eta * u.correction1) * m / madd(sqrt(v), L(u.correction2), L(u.eps));
+  template <class L>
+  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& m, L& v) {
+    theta = madd(u.shrink, theta, theta);  // (O4); shrink = 0 changes nothing
+    m = madd(u.decay1, m, u.rest1 * g);
+    v = madd(u.decay2, v, u.rest2 * g * g);
+    theta = theta - u.step * m / madd(sqrt(v), u.correction2, u.eps);
   }
 };
 
@@ -77,17 +106,18 @@ struct AdamStep {
 template <class Rule, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   using L = Lanes<Scalar>;
-  const L zero(Scalar(0));
+  const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
+  const UpdateLanes<L> numbers(u);
   const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
   const auto step = [&](auto load, auto store, Index i) {
     L theta = load(arrays.theta + i), g = load(arrays.g + i), first = zero, second = zero;
     if constexpr (Rule::states > 0) first = load(arrays.first + i);
     if constexpr (Rule::states > 1) second = load(arrays.second + i);
     if (penalised) {
-      g = madd(L(u.l2), theta, g);
-      g = g + select(theta == zero, zero, copysign(L(u.l1), theta));
+      g = madd(l2, theta, g);
+      g = g + select(theta == zero, zero, copysign(l1, theta));
     }
-    Rule::template apply<L, Scalar>(u, theta, g, first, second);
+    Rule::apply(numbers, theta, g, first, second);
     store(theta, arrays.theta + i);
     if constexpr (Rule::states > 0) store(first, arrays.first + i);
     if constexpr (Rule::states > 1) store(second, arrays.second + i);

@@ -13,7 +13,6 @@ struct Optimizer {
   Rule rule = Rule::adam;
   Schedule rate = 1e-3;
   double momentum = 0;       ///< (O1) mu
-  bool nesterov = false;     ///< (O1)
   double decay1 = 0.9;       ///< (O2) rho; (O3) beta1
   double decay2 = 0.999;     ///< (O3) beta2
   double eps = 1e-8;         ///< (O2), (O3)
@@ -23,20 +22,21 @@ struct Optimizer {
 
 /// (O1)
 inline Optimizer sgd(Schedule rate = 1e-3, double momentum = 0, bool nesterov = false) {
-  return {momentum == 0 ? Rule::plain : Rule::momentum, rate, momentum, nesterov, 0, 0, 0, 0, true};
+  const Rule rule = momentum == 0 ? Rule::plain : nesterov ? Rule::nesterov : Rule::momentum;
+  return {rule, rate, momentum, 0, 0, 0, 0, true};
 }
 /// (O2)
 inline Optimizer rmsprop(Schedule rate = 1e-2, double rho = 0.99, double eps = 1e-8) {
-  return {Rule::rmsprop, rate, 0, false, rho, 0, eps, 0, true};
+  return {Rule::rmsprop, rate, 0, rho, 0, eps, 0, true};
 }
 /// (O3)
 inline Optimizer adam(Schedule rate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8) {
-  return {Rule::adam, rate, 0, false, beta1, beta2, eps, 0, true};
+  return {Rule::adam, rate, 0, beta1, beta2, eps, 0, true};
 }
 /// (O4)
 inline Optimizer adamw(Schedule rate = 1e-3, double beta1 = 0.9, double beta2 = 0.999, double eps = 1e-8,
                        double weight_decay = 1e-2, bool decay_biases = true) {
-  return {Rule::adam, rate, 0, false, beta1, beta2, eps, weight_decay, decay_biases};
+  return {Rule::adam, rate, 0, beta1, beta2, eps, weight_decay, decay_biases};
 }
 
 /// lambda/2 sum W^2 and lambda sum |W|, added to the cost that is minimised (not to the one that is reported).
@@ -74,7 +74,6 @@ class UpdateStep {
         kernel_(kernels<Scalar>().updates[static_cast<int>(by.rule)]) {
     numbers_.eta = static_cast<Scalar>(eta_);
     numbers_.mu = static_cast<Scalar>(by.momentum);
-    numbers_.nesterov = by.nesterov;
     numbers_.decay1 = static_cast<Scalar>(by.decay1);
     numbers_.decay2 = static_cast<Scalar>(by.decay2);
     numbers_.eps = static_cast<Scalar>(by.eps);
