@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cmath>
+#include <numeric>
 
 #include "bpnet/backward.hpp"
 #include "bpnet/engine/threads.hpp"
@@ -48,15 +49,20 @@ namespace detail {
 struct Shards {
   static constexpr Index most = 16;
 
-  /// One shard where a second partial gradient would cost more than it saves.
-  Shards(Index samples, bool one)
-      : tiles((samples + engine::tile_samples - 1) / engine::tile_samples),
-        count(one ? 1 : std::clamp<Index>(tiles, 1, most)) {}
+  explicit Shards(Index samples)
+      : tiles((samples + engine::tile_samples - 1) / engine::tile_samples), count(std::clamp<Index>(tiles, 1, most)) {}
+  /// Which shard a tile is in.
+  std::size_t shard_of(Index tile) const {
+    Index shard = tile * count / tiles;  // at most one off
+    while (begin(shard + 1) <= tile) ++shard;
+    return static_cast<std::size_t>(shard);
+  }
   /// The first tile of a shard.
   Index begin(Index shard) const { return shard * tiles / count; }
 
   Index tiles, count;
 };
+using ShardCosts = std::array<double, Shards::most>;
 
 /// values[0] = the sum of values[0..count), neighbours first.
 template <class Add>
@@ -111,14 +117,17 @@ struct GradientRows {
 
 namespace detail {
 
-/// Each sample's factor, and its cost added to the sum. This is where weights and the mean enter. (BP1)
+/// Each sample's factor into the workspace; returns the weighted cost of the tile, samples ascending. This is where
+/// weights and the mean enter. (BP1)
 template <class Scalar>
-void weigh(const Batch<Scalar>& batch, double scale, double& cost, Workspace<Scalar>& w) {
+double weigh(const Batch<Scalar>& batch, double scale, Workspace<Scalar>& w) {
+  double cost = 0;
   for (Index s = 0; s < engine::padded(w.m); ++s) {
     const double weight = s < w.m ? batch.weights[w.indices[static_cast<std::size_t>(s)]] : 0;
     w.sample_scale[s] = static_cast<Scalar>(weight * scale);
     if (s < w.m) cost += weight * static_cast<double>(w.sample_cost[s]);
   }
+  return cost;
 }
 
 /// One shard of batch_gradient: its tiles in order.
@@ -135,7 +144,7 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     batch.rows.fill(first, m, w.indices.data());
     forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
     cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
-    weigh(batch, scale, cost, w);
+    cost += weigh(batch, scale, w);
     checkpoint(work_of(net, out.any()) * static_cast<double>(m));
     if (!out.any()) continue;
     TileGradient<Scalar> to{nabla, tile == first_tile, nullptr, nullptr, nullptr};
@@ -155,11 +164,11 @@ bool is_grouped(const Model<Scalar>& net, const Batch<Scalar>& batch) {
   return is_wide(net) && batch.rows.count > Workspace<Scalar>::unit_lanes_samples;
 }
 
-/// The group of tiles from sample `begin` on: there and back. Returns the sum of costs so far.
+/// The group of tiles from sample `begin` on: there and back. Adds the costs of each shard.
 template <class Scalar>
-double group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double scale, Index begin, Index tiles,
-                      double cost, const GradientRows<Scalar>& out, TileGroup<Scalar>& space,
-                      const GradientSink<Scalar>* sink, const Call& call, engine::Pulse& pulse) {
+void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double scale, Index begin, Index tiles,
+                    ShardCosts& costs, const Shards& shards, const GradientRows<Scalar>& out, TileGroup<Scalar>& space,
+                    const GradientSink<Scalar>* sink, const Call& call, engine::Pulse& pulse) {
   const Index L = net.depth();
   const auto first = [&](Index t) { return begin + t * engine::tile_samples; };
   const auto rows = [&](const std::vector<Scalar*>& all, Index l, Index t, Index n) {
@@ -178,8 +187,9 @@ double group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
   const bool want_grad = !out.activations.empty();
   group.each_tile(50.0 * static_cast<double>(net.n_outputs()),
                   [&](Index, Workspace<Scalar>& w) { cost_tile(net, batch.y, batch.cost, true, want_grad, w); });
-  for (Index t = 0; t < tiles; ++t) weigh(batch, scale, cost, space[t]);
-  if (sink && !std::isfinite(cost)) return cost;
+  for (Index t = 0; t < tiles; ++t)
+    costs[shards.shard_of(begin / engine::tile_samples + t)] += weigh(batch, scale, space[t]);
+  if (sink && !std::isfinite(std::accumulate(costs.begin(), costs.end(), 0.0))) return;
 
   const auto leave_delta = [&](Index t, Index l, Workspace<Scalar>& w) {
     if (!out.deltas.empty()) scatter_tile(w, w.delta, net.size(l), rows(out.deltas, l - 1, t, net.size(l)));
@@ -207,7 +217,6 @@ double group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     });
   }
   for (Index l = 1; l <= L; ++l) group.weight_gradient(l, out.nabla, begin == 0, sink);
-  return cost;
 }
 
 }  // namespace detail
@@ -220,35 +229,35 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
                       const GradientRows<Scalar>& out, GradientSpace<Scalar>& space, const Call& call,
                       engine::Pulse& pulse, const GradientSink<Scalar>* sink = nullptr) {
   const double total = reduction == Reduction::mean ? detail::total_weight(batch.weights, batch.rows) : 1.0;
-  const detail::Shards shards(batch.rows.count, out.nabla && detail::is_wide(net));
+  const detail::Shards shards(batch.rows.count);
+  detail::ShardCosts costs{};
+  const auto total_cost = [&] {
+    detail::tree(shards.count,
+                 [&](Index a, Index b) { costs[static_cast<std::size_t>(a)] += costs[static_cast<std::size_t>(b)]; });
+    return costs[0] / total;
+  };
   const Call mine{batch.cost.custom ? 1 : call.threads, call.watcher};
   if (out.nabla && detail::is_grouped(net, batch)) {
-    double cost = 0;
     constexpr Index most = TileGroup<Scalar>::most_tiles;
     space.group.prepare(net, std::min(most, shards.tiles));
     for (Index tile = 0; tile < shards.tiles; tile += most) {
       const bool last = tile + most >= shards.tiles;
-      cost = detail::group_gradient(net, batch, 1 / total, tile * engine::tile_samples,
-                                    std::min(most, shards.tiles - tile), cost, out, space.group, last ? sink : nullptr,
-                                    mine, pulse);
+      detail::group_gradient(net, batch, 1 / total, tile * engine::tile_samples, std::min(most, shards.tiles - tile),
+                             costs, shards, out, space.group, last ? sink : nullptr, mine, pulse);
     }
-    return cost / total;
+    return total_cost();
   }
   if (out.nabla) space.prepare(shards.count, net.n_parameters());
   const auto nabla = [&](Index shard) -> Scalar* {
     if (!out.nabla || shard == 0) return out.nabla;
     return space.partial[static_cast<std::size_t>(shard - 1)].data();
   };
-  // Without a gradient in theta nothing is summed but costs, so tiles need not wait for one another in shards.
-  std::array<double, detail::Shards::most> costs{};
   const double tiles_a_shard = static_cast<double>(shards.tiles) / static_cast<double>(shards.count);
   const double work = detail::work_of(net, out.any()) * tiles_a_shard * engine::tile_samples;
   engine::parallel_for(mine, pulse, shards.count, work, [&](Index shard, const engine::Checkpoint& checkpoint) {
     costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
         net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), checkpoint);
   });
-  detail::tree(shards.count,
-               [&](Index a, Index b) { costs[static_cast<std::size_t>(a)] += costs[static_cast<std::size_t>(b)]; });
   if (out.nabla && shards.count > 1) {
     constexpr Index block = 1 << 14;  // parameters that one thread adds up at a time
     const Index n = net.n_parameters(), blocks = (n + block - 1) / block;
@@ -259,7 +268,7 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
                        [&](Index a, Index b) { kernels<Scalar>().add(nabla(a) + from, nabla(b) + from, length); });
         });
   }
-  return costs[0] / total;
+  return total_cost();
 }
 
 }  // namespace bpnet

@@ -119,6 +119,10 @@ class Network : public Model<Scalar_> {
     check_width(batch.x, n_inputs(), "x");
     check_width(batch.y.values, batch.y.labels ? 1 : n_outputs(), "y");
     if (batch.x.count < 1) throw std::invalid_argument("x has 0 samples, but a cost needs at least 1");
+    if (batch.rows.count < 1 || batch.rows.begin < 0 || batch.rows.begin > batch.x.count - batch.rows.count)
+      throw std::invalid_argument("a batch of " + std::to_string(batch.rows.count) + " samples from number " +
+                                  std::to_string(batch.rows.begin) + " on does not lie within the " +
+                                  std::to_string(batch.x.count) + " samples of x");
     if (batch.y.values.count != batch.x.count)
       throw std::invalid_argument("y has " + std::to_string(batch.y.values.count) + " samples, but x has " +
                                   std::to_string(batch.x.count));

@@ -21,7 +21,7 @@ class AlignedBuffer {
   AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
     if (size_ > 0) std::memcpy(data(), other.data(), bytes(size_));
   }
-  AlignedBuffer(AlignedBuffer&&) noexcept = default;
+  AlignedBuffer(AlignedBuffer&& other) noexcept : size_(std::exchange(other.size_, 0)), data_(std::move(other.data_)) {}
   AlignedBuffer& operator=(AlignedBuffer other) noexcept {
     size_ = other.size_;
     data_ = std::move(other.data_);
