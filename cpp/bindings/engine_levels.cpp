@@ -60,7 +60,8 @@ void load(const Level& level) {
   using Tables = const EngineTables* (*)();
   const auto tables = reinterpret_cast<Tables>(dlsym(object, "bpnet_engine_tables"));
   if (tables == nullptr) throw std::runtime_error(path + " is not an engine of bpnet");
-  if (tables()->bytes != sizeof(EngineTables)) throw std::runtime_error(path + " belongs to another build of bpnet; reinstall it");
+  if (tables()->bytes != sizeof(EngineTables))
+    throw std::runtime_error(path + " belongs to another build of bpnet; reinstall it");
   external_tables = tables();
   current_level() = level.name;
 }
