@@ -32,8 +32,8 @@ class Network : public Model<Scalar_> {
   /// x holds samples of n_0 values, any number of them; out overlaps neither x nor the parameters.
   void predict(const Samples& x, Scalar* out, const Call& call = {}) const {
     check_width(x, n_inputs(), "x");
-    engine::Pulse pulse(call.watcher);
     if (x.count <= engine::tile_samples) return predict_tile(x, 0, x.count, out);
+    engine::Pulse pulse(call.watcher);
     const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
     engine::parallel_for(call, pulse, tiles, tile_work(false), [&](Index tile, const engine::Checkpoint& checkpoint) {
       const Index first = tile * engine::tile_samples;

@@ -136,7 +136,7 @@ struct Call {
 /// Asks the watcher at most every 20 ms, and looks at the clock only every so much work.
 class Pulse {
  public:
-  explicit Pulse(Watcher* watcher) : watcher_(watcher), last_(clock::now()) {}
+  explicit Pulse(Watcher* watcher) : watcher_(watcher), last_(watcher ? clock::now() : clock::time_point{}) {}
   /// True to stop; `work` in multiply-adds since the last beat.
   bool beat(double work) {
     if (watcher_ == nullptr) return false;
