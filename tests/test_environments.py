@@ -115,3 +115,24 @@ def test_a_pool_of_threads():
     with ThreadPoolExecutor(8) as pool:
         found = [future.result(60) for future in [pool.submit(work, seed) for work, seed in tasks]]
     assert found == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_is_not_held_up_by_the_parents_threads():
+    """Another thread of the parent reads the network at the fork; in the child nobody does."""
+    script = """
+import os, threading, time, numpy as np, bpnet
+net = bpnet.Network([16, 512, 512, 1], seed=0)
+x = np.zeros((200_000, 16), np.float32)
+reader = threading.Thread(target=net.predict, args=(x,), kwargs={"threads": 1})
+reader.start()
+time.sleep(0.05)
+child = os.fork()
+if child == 0:
+    net.fit(x[:100], x[:100, 0], epochs=1)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+reader.join()
+net.fit(x[:100], x[:100, 0], epochs=1)
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=100)

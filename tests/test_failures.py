@@ -225,6 +225,7 @@ PROMPT = 2.0  # seconds: the promise is 0.1; the rest is for a machine under loa
 
 COMMON = """
 import signal, time, numpy as np, bpnet
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with SIGINT ignored
 net = bpnet.Network([16, 1024, 1024, 1], "tanh", "identity", seed=0)
 before = net.parameters.copy()
 x = np.zeros((400_000, 16), np.float32)
@@ -256,13 +257,13 @@ CALLS = {  # each one call of many seconds
     ),
     "fit": (
         """trainer = bpnet.Trainer(net, cost="quadratic", optimizer="adam", threads={threads})
-    trainer.fit(x, y, epochs=1000, batch_size=512, shuffle=False)""",
+    trainer.fit(x, y, epochs=1000, batch_size=128, shuffle=False)""",
         """steps = trainer.steps
 assert 0 < steps < 700 and not (net.parameters == before).all()
 twin = bpnet.Network([16, 1024, 1024, 1], "tanh", "identity", seed=0)
 other = bpnet.Trainer(twin, cost="quadratic", optimizer="adam", threads={threads})
 for i in range(steps):
-    other.step(x[512 * i : 512 * i + 512], y[512 * i : 512 * i + 512])
+    other.step(x[128 * i : 128 * i + 128], y[128 * i : 128 * i + 128])
 assert (net.parameters == twin.parameters).all()
 trainer.step(x[:64], y[:64])""",
     ),

@@ -85,6 +85,8 @@ PROCESSORS = {
     "SandyBridge": ["baseline"],  # AVX, but neither AVX2 nor fused multiply-add
     "Haswell": ["v3", "baseline"],
     "Haswell,-fma": ["baseline"],
+    "Haswell,-movbe": ["baseline"],
+    "Haswell,-abm": ["baseline"],  # no count of leading zeros
     "Haswell,-xsave": ["baseline"],  # an operating system that does not save the wide registers
 }
 

@@ -1,6 +1,9 @@
 #include "engine_levels.hpp"
 
 #include <dlfcn.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,20 +20,31 @@ struct Level {
   bool (*runs_here)();
 };
 
-/// Best first. __builtin_cpu_supports asks the operating system too whether it saves the wide registers.
+#if defined(__x86_64__)
+/// What x86-64-v3 means besides its vectors, and what __builtin_cpu_supports has no word for in every compiler.
+bool has_v3_scalars() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_MOVBE) == 0 || (c & bit_F16C) == 0) return false;
+  return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & bit_LZCNT) != 0;
+}
+
+/// __builtin_cpu_supports asks the operating system too whether it saves the wide registers.
+bool runs_v3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+         __builtin_cpu_supports("bmi2") && has_v3_scalars();
+}
+
+bool runs_v4() {
+  return runs_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+/// Best first.
 constexpr Level levels[] = {
 #if defined(__x86_64__)
-    {"v4",
-     [] {
-       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-              __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
-     }},
-    {"v3",
-     [] {
-       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-              __builtin_cpu_supports("bmi2");
-     }},
+    {"v4", runs_v4},
+    {"v3", runs_v3},
     {"baseline", [] { return true; }},
 #elif defined(__aarch64__)
     {"neon", [] { return true; }},

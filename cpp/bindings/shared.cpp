@@ -1,5 +1,6 @@
 #include "shared.hpp"
 
+#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -8,6 +9,21 @@
 #include <sstream>
 
 namespace bpnet::bindings {
+
+namespace {
+std::atomic<unsigned>& forks() {
+  static std::atomic<unsigned> count{0};
+  return count;
+}
+}  // namespace
+
+unsigned fork_generation() {
+  static const bool registered = [] {
+    pthread_atfork(nullptr, nullptr, [] { forks().fetch_add(1, std::memory_order_relaxed); });
+    return true;
+  }();
+  return registered ? forks().load(std::memory_order_relaxed) : 0;
+}
 
 template <class Scalar>
 void PyCustomCost<Scalar>::evaluate(const Scalar* a, const Scalar* y, Index m, Index n, Scalar* cost,

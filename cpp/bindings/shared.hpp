@@ -11,6 +11,9 @@
 
 namespace bpnet::bindings {
 
+/// How many forks lie between the process that imported bpnet and this one.
+unsigned fork_generation();
+
 /// Many may read, or one write. Nobody waits: who comes at the wrong time is told so.
 class Guard {
  public:
@@ -18,16 +21,17 @@ class Guard {
   /// read (from callbacks).
   class Reading {
    public:
-    explicit Reading(Guard& guard) : guard_(guard), counted_(guard.begin_read()) {}
+    explicit Reading(Guard& guard) : guard_(guard), counted_(guard.begin_read()), generation_(fork_generation()) {}
     Reading(const Reading&) = delete;
     Reading& operator=(const Reading&) = delete;
     ~Reading() {
-      if (counted_) guard_.users_.fetch_sub(1, std::memory_order_release);
+      if (counted_ && generation_ == fork_generation()) guard_.users_.fetch_sub(1, std::memory_order_release);
     }
 
    private:
     Guard& guard_;
     bool counted_;
+    unsigned generation_;
   };
   /// Held while a call changes the network. RuntimeError while anybody else uses it.
   class Writing {
@@ -45,7 +49,17 @@ class Guard {
   };
 
  private:
+  /// In a forked child the parent's other threads are gone, and with them whoever they were counted for.
+  void forget_other_process() {
+    const unsigned now = fork_generation();
+    if (generation_.exchange(now, std::memory_order_relaxed) == now) return;
+    if (users_.load(std::memory_order_relaxed) < 0 &&
+        writer_.load(std::memory_order_relaxed) == std::this_thread::get_id())
+      return;  // the fork was made in a callback of this very fit
+    users_.store(0, std::memory_order_relaxed);
+  }
   bool begin_read() {
+    forget_other_process();
     int users = users_.load(std::memory_order_relaxed);
     do {
       if (users < 0) {
@@ -57,6 +71,7 @@ class Guard {
     return true;
   }
   void begin_write() {
+    forget_other_process();
     int users = 0;
     if (!users_.compare_exchange_strong(users, -1, std::memory_order_acquire))
       throw std::runtime_error(users < 0
@@ -67,6 +82,7 @@ class Guard {
 
   std::atomic<int> users_{0};  ///< readers, or -1 for a writer
   std::atomic<std::thread::id> writer_{};
+  std::atomic<unsigned> generation_{fork_generation()};
 };
 
 /// What Python holds as Network32 and Network64.

@@ -1,8 +1,5 @@
 """Where C++ users find bpnet. Standard library only: it must answer without any extra installed."""
 
-from importlib.util import find_spec
-from pathlib import Path
-
 
 def get_cmake_dir() -> str:
     """Folder of ``bpnetConfig.cmake``, for ``cmake -Dbpnet_DIR=...``.
@@ -23,6 +20,9 @@ def get_cmake_dir() -> str:
     >>> bpnet.get_cmake_dir().endswith("bpnet/lib/cmake/bpnet")
     True
     """
+    from importlib.util import find_spec  # imported here: `import bpnet` stays light
+    from pathlib import Path
+
     # The compiled core, and not this file, lies where CMake installed: in an editable install they are apart.
     core = find_spec("bpnet._core")
     home = Path(core.origin if core and core.origin else __file__).resolve().parent
