@@ -92,7 +92,9 @@ def test_curve_fit_finds_the_curve_and_its_slope(tmp_path):
 
 
 def test_mnist(tmp_path, idx_folder):
-    output = run(tmp_path, "mnist.py", idx_folder, "--epochs", 8, "--runs", 2, "--hidden", 20, "--png", "wrong.png")
+    output = run(
+        tmp_path, "mnist.py", idx_folder, "--epochs", 8, "--runs", 2, "--seed", 7, "--hidden", 20, "--png", "wrong.png"
+    )
     assert "600 training images, 100 test images of 784 pixels" in output
     assert "784-20-10, seed 7" in output and "784-20-10, seed 8" in output
     assert len(re.findall(r"^epoch +\d+: cost [\d.]+, test [\d.]+%$", output, flags=re.MULTILINE)) == 16
