@@ -9,9 +9,10 @@ runs: 95.42 % of the 10 000 test images with 30 hidden units, 96.59 % with 100.
 DIR holds the four files of MNIST in IDX format, plain or gzipped.
 
 Runs differ, as the book says: weights this large saturate the outputs, and with 100 hidden units most runs leave one or
-more of them stuck near 0, so that a digit is hardly ever recognised; the example says so where it happens. With 100, of 24
-seeds 22 were below 87 % after 6 epochs; the other two, 12 and 19, ended above 96 %. With 30, 7 of 11 seeds came above 95 %.
-So three runs are the default, as in the book. The first seed was chosen by these test results: its three runs hold 12.
+more of them stuck near 0, so that a digit is hardly ever recognised; the example says so where it happens. With 100, of
+24 seeds 22 were below 87 % after 6 epochs; the other two, 12 and 19, ended above 96 %. With 30, 7 of 11 seeds came
+above 95 %. So three runs are the default, as in the book. The first seed was chosen by these test results: its three
+runs hold 12.
 """
 
 import argparse
