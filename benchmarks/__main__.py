@@ -1,74 +1,109 @@
-"""`python -m benchmarks`: training and prediction beside the rivals that are installed."""
+"""`python -m benchmarks`: bpnet beside the rivals that are installed."""
 
-import argparse
+from __future__ import annotations
+
 import sys
-from pathlib import Path
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from . import machine
+from . import machine, options, switches
+
+if TYPE_CHECKING:  # they import NumPy, which is for after the switches are set
+    from .cases import Work
+    from .tables import Row, Settings
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks",
-        description="bpnet beside its rivals, one thread, in one run: same data, same start weights, results compared "
-        "before any clock starts. Minimum and, in brackets, median of the rounds.",
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, no torch.compile, no huge nets")
-    parser.add_argument("--table", choices=("training", "prediction"), help="only this table")
-    parser.add_argument("--rows", metavar="TEXT", nargs="+", help="only nets whose row contains one of these")
-    parser.add_argument("--rivals", metavar="NAME", nargs="+", help="only these, by the names of their files")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--avx2", action="store_true", help="hold everybody to AVX2 (ONNX Runtime cannot be held)")
-    parser.add_argument("--output", metavar="DIR", type=Path, help="write the tables, JSON and PNG there")
-    return parser.parse_args()
+class Paper:
+    """What is printed, kept for the file."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, *lines: str) -> None:
+        for line in lines:
+            self.lines.append(line)
+            print(line, flush=True)
 
 
 def main() -> None:
-    options = arguments()
-    machine.settle(options.avx2, options.dtype == "float64")
+    asked = options.arguments()
+    switches.settle(asked.avx2, asked.dtype == "float64")
 
-    from . import report, rivals
-    from .tables import TABLES, DisagreementError, Settings
+    from . import compare, report
+    from .peak import peak
+    from .tables import Settings
 
-    settings = Settings(options.dtype, 5, 0.03) if options.quick else Settings(options.dtype, 15, 0.15)
-    names = tuple(options.rivals or (n for n in rivals.MODULES if not (options.quick and n == rivals.COMPILES_LONG)))
-    if unknown := set(names) - set(rivals.MODULES):
-        sys.exit(f"--rivals: there is no {', '.join(sorted(unknown))}; there are {', '.join(rivals.MODULES)}")
-    found, missing = rivals.load(tuple(dict.fromkeys(["bpnet_", *names])))
+    paper = Paper()
+    gflops, how = peak(asked.dtype)
+    here = machine.describe(asked.dtype) | {"peak": f"{gflops:.0f} GFLOP/s on one core, by {how}"}
+    if asked.avx2:
+        here["held to"] = "AVX2, everybody"
+    paper.say(*(f"{name}: {value}  " for name, value in here.items()))
+    found = competitors(asked, gflops, paper)
 
-    text: list[str] = []
-
-    def say(*lines: str) -> None:
-        text.extend(lines)
-        print(*lines, sep="\n", flush=True)
-
-    here = machine.describe(options.dtype)
-    gflops, how = machine.peak(options.dtype)
-    here["peak"] = f"{gflops:.0f} GFLOP/s on one core, by {how}"
-    say(*(f"{name}: {value}  " for name, value in here.items()), *missing)
-
-    measured = {}
-    for name, (title, cases, measure) in TABLES.items():
-        if options.table not in (None, name):
-            continue
-        if options.rows:
-            cases = [case for case in cases if any(part in case.name for part in options.rows)]
-        elif options.quick:
-            cases = [case for case in cases if case.quick]
-        rows = []
-        try:
-            for row in measure(found, cases, settings):
-                rows.append(row)
-                print(f"  {row.case.name}: {row.lead():.2f} times the best rival", file=sys.stderr, flush=True)
-        except DisagreementError as error:
-            sys.exit(str(error))
-        if rows:
-            measured[name] = rows
-            say("", f"{title}, {options.dtype}, one thread: minimum (median of {settings.rounds} rounds)", "")
-            say(*report.markdown(rows))
-    if options.output:
-        written = report.write(options.output, here, measured, "\n".join(text))
+    rounds, seconds = (5, 0.03) if asked.quick else (15, 0.15)
+    settings = Settings(asked.dtype, rounds, seconds, asked.threads or machine.cores())
+    try:
+        measured = {name: rows for name, rows in tables(asked, found, settings, paper) if rows}
+    except compare.DisagreementError as error:
+        sys.exit(str(error))
+    if asked.output:
+        written = report.write(asked.output, {"machine": here}, measured, "\n".join(paper.lines))
         print("", *(f"written: {path}" for path in written), sep="\n")
+        if not any(path.suffix == ".png" for path in written):
+            print("no pictures: matplotlib is not installed, or no table has one")
+
+
+def competitors(asked: Namespace, gflops: float, paper: Paper) -> list[ModuleType]:
+    """bpnet, then the others; who is missing or left out is named."""
+    from . import avx2, rivals
+
+    known = [name for name in rivals.MODULES if not (asked.quick and name == rivals.COMPILES_LONG)]
+    if unknown := set(asked.rivals or ()) - set(rivals.MODULES):
+        sys.exit(f"--rivals: there is no {', '.join(sorted(unknown))}; there are {', '.join(rivals.MODULES)}")
+    names = ["bpnet_", *(asked.rivals or known)]
+    found, missing = rivals.load(tuple(dict.fromkeys(names)))
+    paper.say(*missing)
+    if asked.avx2:
+        found, loose = avx2.held(found, asked.dtype, gflops)
+        paper.say(*loose)
+    return found
+
+
+def tables(
+    asked: Namespace, found: list[ModuleType], settings: Settings, paper: Paper
+) -> Iterator[tuple[str, list[Row]]]:
+    """Name and rows of one table after the other, each printed when it is done."""
+    from . import beside, growth, precision, text, threads
+
+    known = {
+        "training": beside.STEPS,
+        "prediction": beside.PREDICTIONS,
+        "precision": precision.TABLE,
+        "threads": threads.TABLE,
+        **growth.tables(asked.quick, asked.up_to, settings.threads),
+    }
+    for name, table in known.items():
+        if name.partition("_")[0] not in asked.table:
+            continue
+        rows = []
+        for work in chosen(asked, table.works):
+            rows.append(table.measure(found, work, settings))
+            print(f"  {name}: {work.name}", file=sys.stderr, flush=True)
+        if rows:
+            title = table.title.format(dtype=settings.dtype)
+            rounds = len(next(iter(rows[0].timings.values())).samples)
+            paper.say("", f"{title}: minimum (median of {rounds} rounds)", "")
+            paper.say(*text.markdown(table.cells(rows)))
+        yield name, rows
+
+
+def chosen(asked: Namespace, works: Sequence[Work]) -> list[Work]:
+    if asked.rows:
+        return [work for work in works if any(part in work.case.name for part in asked.rows)]
+    return [work for work in works if work.case.quick or not asked.quick]
 
 
 if __name__ == "__main__":

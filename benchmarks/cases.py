@@ -25,10 +25,26 @@ class Case:
         )
         return ", ".join(["-".join(map(str, self.sizes)), f"{self.batch:,}".replace(",", " "), *extras])
 
-    def flops(self, training: bool) -> int:
-        """Of one step or one prediction: products alone, activations and the optimizer left out."""
-        products = [n_in * n_out for n_in, n_out in zip(self.sizes, self.sizes[1:], strict=False)]
-        return 2 * self.batch * (3 * sum(products) - products[0] if training else sum(products))
+
+@dataclass(frozen=True)
+class Work:
+    """A step of "training" or a "prediction" of a case: what one row of a table measures."""
+
+    kind: str
+    case: Case
+    label: str = ""  # of the row, where the case's name would not do
+    threads: int = 1
+
+    @property
+    def name(self) -> str:
+        return self.label or self.case.name
+
+    @property
+    def flops(self) -> int:
+        """Products alone, activations and the optimizer left out."""
+        products = [n_in * n_out for n_in, n_out in zip(self.case.sizes, self.case.sizes[1:], strict=False)]
+        once = 2 * self.case.batch
+        return once * (3 * sum(products) - products[0] if self.kind == "training" else sum(products))
 
 
 TRAINING = (
@@ -39,7 +55,7 @@ TRAINING = (
     Case((10, 50, 50, 1), 256, minibatches=16),
     Case((4, 32, 16, 4), 10_000, activation="tanh"),
     Case((784, 512, 512, 10), 128, minibatches=4),
-    Case((1024, 2048, 2048, 1024), 512, minibatches=2, quick=False),
+    Case((1024, 2048, 2048, 1024), 512, minibatches=4, quick=False),
 )
 
 PREDICTION = (

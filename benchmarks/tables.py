@@ -1,39 +1,16 @@
-"""The two tables: rivals set up on the same problem, compared, then timed."""
+"""Rows of the tables: everybody set up on the same problem, compared, then timed in turn."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-import numpy as np
+from . import compare
+from .cases import Problem, Work
+from .peak import peak
+from .timing import Run, Timing, interleaved
 
-from . import machine
-from .cases import PREDICTION, TRAINING, Case, Problem
-from .rivals import numpy_
-from .timing import Timing, interleaved
-
-
-class DisagreementError(Exception):
-    """A rival computes something else, so its time would mean nothing."""
-
-
-@dataclass
-class Row:
-    """One case, timed. Seconds are those of one step or one prediction."""
-
-    case: Case
-    timings: dict[str, Timing]
-    peak: float  # GFLOP/s, measured in the same minute
-    flops: int
-
-    def lead(self, figure: str = "minimum") -> float:
-        """How many times faster bpnet is than the best of the others, by minimum or median."""
-        mine, *others = (getattr(timing, figure) for timing in self.timings.values())
-        return min(others) / mine if others else float("nan")
-
-    @property
-    def share_of_peak(self) -> float:
-        return self.flops / next(iter(self.timings.values())).minimum / 1e9 / self.peak
+OURS = ("bpnet", "bpnet, C++")
 
 
 @dataclass
@@ -41,76 +18,83 @@ class Settings:
     dtype: str
     rounds: int
     seconds: float  # of one rival's turn
+    threads: int  # the most that are tried, where threads are
 
 
-def distance(got: Sequence[np.ndarray], want: Sequence[np.ndarray], scale: float) -> float:
-    squares = sum(float(np.sum((np.asarray(g, "float64") - w) ** 2)) for g, w in zip(got, want, strict=True))
-    return squares**0.5 / scale
+@dataclass
+class Row:
+    """A piece of work, timed. Seconds are those of one step or one prediction."""
+
+    work: Work
+    timings: dict[str, Timing]
+    peak: float  # GFLOP/s of one core, measured in the same minute
+
+    def rate(self, name: str) -> float:
+        """GFLOP/s."""
+        return self.work.flops / self.timings[name].minimum / 1e9
+
+    def share_of_peak(self, name: str = "bpnet") -> float:
+        return self.rate(name) / (self.peak * self.work.threads)
+
+    def lead(self, figure: str = "minimum") -> float:
+        """How many times faster bpnet is than the best of the others, by minimum or median."""
+        others = [getattr(timing, figure) for name, timing in self.timings.items() if name not in OURS]
+        return min(others) / getattr(self.timings["bpnet"], figure) if others else float("nan")
+
+    def gain(self, name: str, figure: str = "minimum") -> float:
+        """How many times faster this one is than the first."""
+        first = next(iter(self.timings.values()))
+        return getattr(first, figure) / getattr(self.timings[name], figure)
 
 
-def check_training(case: Case, problem: Problem, rival: ModuleType, runner: Any) -> None:
-    """An epoch from the same start ends where the reference in float64 does, measured by the way it went."""
-    tolerance = getattr(rival, "TOLERANCE", None)
-    reference = numpy_.Training(case, Problem64(problem), getattr(rival, "OUTPUT", None))
-    start = [p.copy() for p in reference.parameters()]
-    reference.run(1)
-    runner.run(1)
-    way = distance(start, reference.parameters(), 1.0)
-    error = distance(runner.parameters(), reference.parameters(), way)
-    limit = tolerance or (1e-4 if problem.x.dtype == np.float32 else 1e-9)
-    if not error <= limit:
-        raise DisagreementError(f"{case.name}: {rival.NAME} ends {error:.1e} of the way beside the reference")
+Cells = list[list[str]]
 
 
-def check_prediction(case: Case, problem: Problem, name: str, runner: Any) -> None:
-    reference = numpy_.Prediction(case, Problem64(problem))
-    reference.run(1)
-    runner.run(1)
-    error = float(np.abs(runner.outputs() - reference.outputs()).max())
-    if not error <= 2e-6:  # outputs lie in -1..1; in float32 nobody is further off than 3e-7
-        raise DisagreementError(f"{case.name}: an output of {name} is {error:.1e} beside the reference")
+@dataclass(frozen=True)
+class Table:
+    """What is measured, how, and how it is printed."""
+
+    title: str
+    works: Sequence[Work]
+    measure: Callable[[list[ModuleType], Work, Settings], Row]
+    cells: Callable[[Sequence[Row]], Cells]
 
 
-class Problem64(Problem):
-    """The same numbers in float64."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.x, self.y = problem.x.astype("float64"), problem.y.astype("float64")
-        self.weights = [W.astype("float64") for W in problem.weights]
-        self.biases = [b.astype("float64") for b in problem.biases]
-
-
-def training(rivals: list[ModuleType], cases: list[Case], settings: Settings) -> Iterator[Row]:
-    for case in cases:
-        problem = Problem(case, settings.dtype)
-        runs = {}
-        for rival in rivals:
-            if not hasattr(rival, "Training"):
-                continue
-            runner = rival.Training(case, problem)
-            check_training(case, problem, rival, runner)
-            runs[rival.NAME] = runner.run
-        timings = interleaved(runs, settings.rounds, settings.seconds)
-        steps = {name: Timing([t / case.minibatches for t in timing.samples]) for name, timing in timings.items()}
-        yield Row(case, steps, machine.peak(settings.dtype)[0], case.flops(training=True))
+def beside_rivals(rivals: list[ModuleType], work: Work, settings: Settings) -> Row:
+    """All rivals that do this kind of work, on as many threads as it says: one, unless they can be told."""
+    problem = Problem(work.case, settings.dtype)
+    runs = {}
+    for rival in rivals:
+        make = getattr(rival, work.kind.capitalize(), None)
+        if make is None:
+            continue
+        runner = make(work.case, problem, **({"threads": work.threads} if work.threads > 1 else {}))
+        compare.check(work, problem, rival, runner)
+        runs[getattr(runner, "NAME", rival.NAME)] = runner.run
+    return Row(work, timed(runs, work, settings), peak(settings.dtype)[0])
 
 
-def prediction(rivals: list[ModuleType], cases: list[Case], settings: Settings) -> Iterator[Row]:
-    for case in cases:
-        problem = Problem(case, settings.dtype)
-        runs = {}
-        for rival in rivals:
-            if not hasattr(rival, "Prediction"):
-                continue
-            runner = rival.Prediction(case, problem)
-            name = getattr(runner, "NAME", rival.NAME)
-            check_prediction(case, problem, name, runner)
-            runs[name] = runner.run
-        timings = interleaved(runs, settings.rounds, settings.seconds)
-        yield Row(case, timings, machine.peak(settings.dtype)[0], case.flops(training=False))
+def timed(runs: Mapping[str, Run], work: Work, settings: Settings) -> dict[str, Timing]:
+    """Seconds of a step or a prediction; what a run repeats is an epoch or a prediction."""
+    pieces = work.case.minibatches if work.kind == "training" else 1
+    timings = interleaved(runs, settings.rounds, settings.seconds)
+    return {name: Timing([seconds / pieces for seconds in timing.samples]) for name, timing in timings.items()}
 
 
-TABLES = {
-    "training": ("Microseconds a training step", TRAINING, training),
-    "prediction": ("Microseconds a prediction, NumPy array in and out", PREDICTION, prediction),
-}
+def as_plain(row: Row) -> dict[str, Any]:
+    """For JSON."""
+    case = row.work.case
+    return {
+        "row": row.work.name,
+        "work": row.work.kind,
+        "sizes": case.sizes,
+        "batch": case.batch,
+        "activation": case.activation,
+        "optimizer": case.optimizer,
+        "threads": row.work.threads,
+        "flops": row.work.flops,
+        "peak_gflops": row.peak * row.work.threads,
+        "seconds": {
+            name: {"minimum": t.minimum, "median": t.median, "rounds": t.samples} for name, t in row.timings.items()
+        },
+    }

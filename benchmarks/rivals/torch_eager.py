@@ -6,6 +6,7 @@ import torch
 from ..cases import LEARNING_RATE, Case, Problem
 
 NAME = "PyTorch"
+THREADS = True
 ACTIVATIONS = {"sigmoid": torch.nn.Sigmoid, "tanh": torch.nn.Tanh}
 torch.set_num_threads(1)
 
@@ -21,7 +22,8 @@ def network(case: Case, problem: Problem) -> torch.nn.Sequential:
 
 
 class Training:
-    def __init__(self, case: Case, problem: Problem) -> None:
+    def __init__(self, case: Case, problem: Problem, threads: int = 1) -> None:
+        self.threads = threads
         self.net = network(case, problem)
         self.cost = lambda x, y: 0.5 * (self.net(x) - y).square().sum() / len(x)
         rule = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[case.optimizer]
@@ -29,6 +31,8 @@ class Training:
         self.batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in problem.batches(case)]
 
     def run(self, epochs: int) -> None:
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
         for _ in range(epochs):
             for x, y in self.batches:
                 self.optimizer.zero_grad()
