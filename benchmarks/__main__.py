@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def main() -> None:
     asked = options.arguments()
     switches.settle(asked.avx2, asked.dtype == "float64")
 
-    from . import compare, report
+    from . import compare, cpp, report
     from .peak import peak
     from .tables import Settings
 
@@ -41,7 +42,8 @@ def main() -> None:
     if asked.avx2:
         here["held to"] = "AVX2, everybody"
     paper.say(*(f"{name}: {value}  " for name, value in here.items()))
-    found = competitors(asked, gflops, paper)
+    programs = compiled(asked, paper)
+    found = competitors(asked, programs, gflops, paper)
 
     rounds, seconds = (5, 0.03) if asked.quick else (15, 0.15)
     settings = Settings(asked.dtype, rounds, seconds, asked.threads or machine.cores())
@@ -49,21 +51,40 @@ def main() -> None:
         measured = {name: rows for name, rows in tables(asked, found, settings, paper) if rows}
     except compare.DisagreementError as error:
         sys.exit(str(error))
+    layers = cpp.layers(programs) if programs else []
+    paper.say(*layers)
     if asked.output:
-        written = report.write(asked.output, {"machine": here}, measured, "\n".join(paper.lines))
+        also = {"machine": here, **({"layers": cpp.as_plain(layers)} if layers else {})}
+        written = report.write(asked.output, also, measured, "\n".join(paper.lines))
         print("", *(f"written: {path}" for path in written), sep="\n")
         if not any(path.suffix == ".png" for path in written):
             print("no pictures: matplotlib is not installed, or no table has one")
 
 
-def competitors(asked: Namespace, gflops: float, paper: Paper) -> list[ModuleType]:
+def compiled(asked: Namespace, paper: Paper) -> Path | None:
+    """The folder with the C++ programs, where they are asked for and can be had."""
+    from . import cpp
+    from .rivals import cpp_
+
+    if asked.cpp is None:
+        return None
+    try:
+        folder = cpp.build(Path(asked.cpp) if asked.cpp else None)
+    except cpp.NoProgramsError as error:
+        paper.say(f"bpnet from C++ is left out: {error}")
+        return None
+    cpp_.program = folder / "rival"
+    return folder
+
+
+def competitors(asked: Namespace, programs: Path | None, gflops: float, paper: Paper) -> list[ModuleType]:
     """bpnet, then the others; who is missing or left out is named."""
     from . import avx2, rivals
 
     known = [name for name in rivals.MODULES if not (asked.quick and name == rivals.COMPILES_LONG)]
     if unknown := set(asked.rivals or ()) - set(rivals.MODULES):
         sys.exit(f"--rivals: there is no {', '.join(sorted(unknown))}; there are {', '.join(rivals.MODULES)}")
-    names = ["bpnet_", *(asked.rivals or known)]
+    names = ["bpnet_", *([rivals.FROM_CPP] if programs else []), *(asked.rivals or known)]
     found, missing = rivals.load(tuple(dict.fromkeys(names)))
     paper.say(*missing)
     if asked.avx2:

@@ -20,5 +20,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--avx2", action="store_true", help="hold everybody to AVX2; who cannot be held is left out")
     parser.add_argument("--threads", metavar="N", type=int, help="try up to so many, else one a core")
     parser.add_argument("--up-to", metavar="N", type=int, default=4096, help="growth: no batch or width above this")
+    parser.add_argument(
+        "--cpp",
+        metavar="DIR",
+        nargs="?",
+        const="",
+        help="compile bpnet's steps in C++, in DIR or a temporary folder, and put them beside the others",
+    )
     parser.add_argument("--output", metavar="DIR", type=Path, help="write the tables, JSON and PNG there")
     return parser.parse_args()

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -196,3 +197,19 @@ def test_rival_above_the_peak_of_avx2_is_named_and_left_out(parts):
     kept, (line,) = avx2.held([rival, trains_only], "float32", peak=100)
     assert kept == [trains_only]
     assert re.match(r"theano is left out: (1|2)\d{3} GFLOP/s", line)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("c++") or os.environ.get("CXX")), reason="there is no C++ compiler")
+def test_cpp_stands_beside_python(tmp_path):
+    pytest.importorskip("cmake")
+    options = ("--table", "training", "prediction", "--rows", "2-16-1", "--rivals", "numpy_")
+    printed = run(*options, "--cpp", tmp_path / "programs", "--dtype", "float64", "--output", tmp_path / "out")
+    for title in ("Microseconds a training step", "Microseconds a prediction"):
+        (row,) = table(printed, title)
+        python, cpp = (minimum_and_median(row[name])[0] for name in ("bpnet", "bpnet, C++"))
+        assert float(row["Python adds"]) == pytest.approx(python - cpp, abs=2e-2 * python)
+    layers = table(printed, "one dense n x n layer with tanh, one sample; nanoseconds")
+    assert [row["n"] for row in layers] == ["4", "8", "16", "32", "64"]
+    written = json.loads((tmp_path / "out" / "benchmarks.json").read_text(encoding="utf-8"))
+    assert [row["n"] for row in written["layers"]] == [4, 8, 16, 32, 64]

@@ -5,6 +5,8 @@
 #include <bpnet/bpnet.hpp>
 #include <chrono>
 #include <cstdio>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -73,10 +75,9 @@ void print_layer(Index n) {
 
 }  // namespace
 
-int main(int argc, char**) {
-  std::printf("engine %s; Adam, quadratic cost, float32, one thread; microseconds a step\n\n",
-              bpnet::kernels<float>().level);
-  std::printf("| net | batch | least | median | GFLOP/s |\n|---|---|---|---|---|\n");
+// No argument: everything. `quick`: without the wide networks. `layers`: the single layers alone.
+int main(int argc, char** argv) {
+  const std::string_view what = argc > 1 ? argv[1] : "";
   std::vector<Case> cases{{{2, 16, 1}, 32, "sigmoid"},
                           {{784, 30, 10}, 10, "sigmoid"},
                           {{64, 64, 64, 10}, 64, "sigmoid"},
@@ -84,8 +85,14 @@ int main(int argc, char**) {
                           {{4, 32, 16, 4}, 10000, "tanh"},
                           {{784, 512, 512, 10}, 128, "sigmoid"},
                           {{1024, 2048, 2048, 1024}, 512, "sigmoid"}};
-  if (argc > 1) cases.resize(5);  // any argument: without the wide ones
-  for (const Case& c : cases) print_step(c);
-  std::printf("\none dense n x n layer with tanh, one sample; nanoseconds\n\n| n | least | median |\n|---|---|---|\n");
+  if (what == "quick") cases.resize(5);
+  if (what != "layers") {
+    std::printf("engine %s; Adam, quadratic cost, float32, one thread; microseconds a step\n\n",
+                bpnet::kernels<float>().level);
+    std::printf("| net | batch | least | median | GFLOP/s |\n|---|---|---|---|---|\n");
+    for (const Case& c : cases) print_step(c);
+    std::printf("\n");
+  }
+  std::printf("one dense n x n layer with tanh, one sample; nanoseconds\n\n| n | least | median |\n|---|---|---|\n");
   for (const Index n : {4, 8, 16, 32, 64}) print_layer(n);
 }

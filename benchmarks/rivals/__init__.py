@@ -22,6 +22,7 @@ MODULES = (
     "jax_loop",
     "onnx_",
 )
+FROM_CPP = "cpp_"  # bpnet without Python, where --cpp compiles it
 COMPILES_LONG = "torch_compile"
 
 
