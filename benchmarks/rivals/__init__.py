@@ -6,7 +6,8 @@ Prediction(case, problem)  .run(calls) predicts the first batch so often, NumPy 
                            .outputs() gives the last result
 
 Where a rival has them: `OUTPUT`, the output activation that it is confined to; `TOLERANCE`, how far from the reference
-its training may end, as a part of the way; `THREADS`, that Training takes `threads=`.
+its training may end, as a part of the way; `THREADS`, that Training takes `threads=`;
+`NO_SWITCH`, that nothing holds it to AVX2.
 """
 
 from importlib import import_module

@@ -7,6 +7,7 @@ from onnx import helper, numpy_helper
 from ..cases import Case, Problem
 
 NAME = "ONNX Runtime"
+NO_SWITCH = True
 ACTIVATIONS = {"sigmoid": "Sigmoid", "tanh": "Tanh"}
 
 
