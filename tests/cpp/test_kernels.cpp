@@ -151,14 +151,30 @@ void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
     const auto a_lanes = a.in_sample_lanes(m, stride, 0);
     affine_samples(W.data(), b.data(), n_out, n_in, a_lanes.data(), out.data(), stride);
     CHECK(tile_equals(Layout::sample_lanes, out, z, n_out, m, stride) && out.intact());
-    pull_samples(W.data(), n_out, n_in, delta.in_sample_lanes(m, stride).data(), back.data(), stride);
+    const auto delta_lanes = delta.in_sample_lanes(m, stride);
+    pull_samples<Scalar>(W.data(), n_out, n_in, delta_lanes.data(), nullptr, back.data(), stride);
     CHECK(tile_equals(Layout::sample_lanes, back, pulled, n_in, m, stride) && back.intact());
+    const auto slope = a.in_sample_lanes(m, stride, 0);  // any numbers of that shape
+    Walled<Scalar> scaled(n_in * stride);
+    pull_samples<Scalar>(W.data(), n_out, n_in, delta_lanes.data(), slope.data(), scaled.data(), stride);
+    multiply(back.data(), slope.data(), n_in * stride);
+    CHECK(same_bits(scaled.data(), back.data(), n_in * stride) && scaled.intact());
+
+    const Index part_of_depth = n_in / 3;  // the chains of a product that is taken up again
+    Walled<Scalar> resumed(n_out * stride);
+    if (part_of_depth > 0)
+      combine_rows<Scalar>({W.data(), 1, n_out}, b.data(), false, n_out, part_of_depth, a_lanes.data(), resumed.data(),
+                           stride);
+    combine_rows<Scalar>({W.data() + part_of_depth * n_out, 1, n_out}, b.data(), part_of_depth > 0, n_out,
+                         n_in - part_of_depth, a_lanes.data() + part_of_depth * stride, resumed.data(), stride);
+    CHECK(same_bits(resumed.data(), out.data(), n_out * stride) && resumed.intact());
 
     for (Index row = 0; row < n_out; row += packed_rows) {
       const Index rows = std::min(packed_rows, n_out - row);
       Walled<Scalar> packed(packed_rows * n_in), part(rows * stride);
       pack_rows(W.data() + row, n_out, n_in, rows, packed.data());
-      combine_rows({packed.data(), 1, packed_rows}, b.data() + row, rows, n_in, a_lanes.data(), part.data(), stride);
+      combine_rows({packed.data(), 1, packed_rows}, b.data() + row, false, rows, n_in, a_lanes.data(), part.data(),
+                   stride);
       CHECK(same_bits(part.data(), out.data() + row * stride, rows * stride) && part.intact() && packed.intact());
     }
 
@@ -172,6 +188,9 @@ void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
     CHECK(tile_equals(Layout::unit_lanes, back_rows, pulled, n_in, m, in_stride) && back_rows.intact());
     CHECK(gaps_untouched(back_rows, n_in, m, in_stride));
   }
+  Walled<Scalar> one(padded(n_out));
+  affine_one(W_slack.data(), b_slack.data(), n_out, n_in, a.pointers(1)[0], one.data());
+  CHECK(same_bits(one.data(), z.data(), n_out) && one.intact());
 }
 
 /// Plain sums over samples, one sample more at each call. (BP3), (BP4)
@@ -447,6 +466,19 @@ void test_finite_and_largest() {
 
 // ---- updates --------------------------------------------------------------------------------------------------------
 
+/// 1 / (root scale + eps) by the same Newton steps, on one number.
+template <class Scalar>
+Scalar plain_inverse_root(Scalar root, Scalar scale, Scalar eps) {
+  const Scalar x = std::min(fused(root, scale, eps), std::numeric_limits<Scalar>::max() / 8);
+  Scalar y = std::bit_cast<Scalar>(reciprocal_guess<Scalar> - std::bit_cast<BitsOf<Scalar>>(x));
+  for (int k = 0; k < 2; ++k) {
+    const Scalar e = fused(-x, y, Scalar(1));
+    y = fused(y, fused(e, e, e), y);
+  }
+  if (sizeof(Scalar) == 8) y = fused(y, fused(-x, y, Scalar(1)), y);
+  return y;
+}
+
 /// One number's step by the equations (O1) to (O4), in the engine's order of operations.
 template <class Rule, class Scalar>
 void plain_update(const Update<Scalar>& u, Scalar& theta, Scalar g, Scalar& first, Scalar& second) {
@@ -464,12 +496,12 @@ void plain_update(const Update<Scalar>& u, Scalar& theta, Scalar g, Scalar& firs
     theta = fused(-u.eta, fused(u.mu, first, g), theta);
   } else if constexpr (std::is_same_v<Rule, RmsPropStep>) {
     first = fused(u.decay1, first, (1 - u.decay1) * g * g);
-    theta -= u.eta * g / (std::sqrt(first) + u.eps);
+    theta = fused(-(u.eta * g), plain_inverse_root(std::sqrt(first), Scalar(1), u.eps), theta);
   } else {
     theta = fused(-u.shrink, theta, theta);
     first = fused(u.decay1, first, (1 - u.decay1) * g);
     second = fused(u.decay2, second, (1 - u.decay2) * g * g);
-    theta -= (u.eta * u.correction1) * first / fused(std::sqrt(second), u.correction2, u.eps);
+    theta = fused(-(u.eta * u.correction1 * first), plain_inverse_root(std::sqrt(second), u.correction2, u.eps), theta);
   }
 }
 
@@ -491,7 +523,7 @@ void test_update(const Update<Scalar>& u, Index n, Index columns, Index stride) 
       if (columns == 1 || i % stride < n) plain_update<Rule>(u, plain[at], g[at], first[at], second[at]);
     }
     update<Rule>(u, UpdateArrays<Scalar>{theta.data(), g.data(), Rule::states > 0 ? v.data() : nullptr,
-                                         Rule::states > 1 ? w.data() : nullptr, n, columns, stride});
+                                         Rule::states > 1 ? w.data() : nullptr, n, columns, stride, stride});
   }
   CHECK(same_bits(theta.data(), plain.data(), all) && theta.intact());
   CHECK(same_bits(v.data(), first.data(), all) && v.intact());

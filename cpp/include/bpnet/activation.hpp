@@ -429,6 +429,7 @@ class Activation {
   double low() const { return row().low; }
   double high() const { return row().high; }
   bool is_softmax() const { return index_ == count - 1; }
+  bool is_identity() const { return index_ == 0; }
   friend bool operator==(Activation a, Activation b) { return a.index_ == b.index_; }
 
  private:

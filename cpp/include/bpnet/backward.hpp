@@ -12,6 +12,16 @@ struct CostUse {
   const CustomCost<Scalar>* custom = nullptr;
 };
 
+/// Takes the gradient of some parameters as soon as it is complete: `columns` pieces of n numbers that lie `stride`
+/// apart in theta, the first at `from`, and g_stride apart at g.
+template <class Scalar>
+class GradientSink {
+ public:
+  virtual ~GradientSink() = default;
+  virtual void take(const Scalar* g, Index from, Index n, bool are_biases, Index columns = 1, Index stride = 0,
+                    Index g_stride = 0) const = 0;
+};
+
 /// Where the gradients of one tile go; null: not wanted, not computed.
 template <class Scalar>
 struct TileGradient {
@@ -20,6 +30,8 @@ struct TileGradient {
   Scalar* x = nullptr;                                ///< rows of grad_x C
   const std::vector<Scalar*>* deltas = nullptr;       ///< rows of delta^1..delta^L
   const std::vector<Scalar*>* activations = nullptr;  ///< rows of grad_(a^0) C..grad_(a^L) C
+  /// Gets dC/dtheta block by block, while each is in cache; nabla is then scratch.
+  const GradientSink<Scalar>* sink = nullptr;
 };
 
 namespace detail {
@@ -98,58 +110,81 @@ bool is_narrow(Index n_out, Index n_in) {
   return 2 * registers(n_in) * n_out <= registers(n_out) * n_in && n_out * n_in <= narrow_room;
 }
 
-/// The weight gradient of such a layer: the same chains as layer_gradient, with the parts of delta and a exchanged.
+/// The weight gradient of such a layer: the same chains as `weight_gradient`, with the parts of delta and a exchanged.
 template <class Scalar>
-void narrow_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, const TileGradient<Scalar>& out,
+void narrow_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, bool fresh, Scalar* dW,
                      Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l), n_in = net.size(l - 1), stride = engine::padded(w.m);
-  Scalar* dW = out.nabla + net.layout().W(l);
   std::array<Scalar, narrow_room> transposed;  // (n_in, n_out)
   Scalar* to = n_out == 1 ? dW : transposed.data();
-  if (n_out > 1 && !out.fresh)
+  if (n_out > 1 && !fresh)
     for (Index i = 0; i < n_in; ++i)
       for (Index j = 0; j < n_out; ++j) to[j * n_in + i] = dW[i * n_out + j];
   k.to_panels(w.a(l - 1), stride, n_in, w.m, w.panels);
-  k.outer_samples({w.panels, w.m, k.panel}, delta, stride, n_in, n_out, w.m, out.fresh, to, n_in);
+  k.outer_samples({w.panels, w.m, k.panel}, delta, stride, n_in, n_out, w.m, fresh, to, n_in);
   if (n_out > 1)
     for (Index i = 0; i < n_in; ++i)
       for (Index j = 0; j < n_out; ++j) dW[i * n_out + j] = to[j * n_in + i];
-  k.sum_samples(delta, stride, n_out, w.m, out.fresh, out.nabla + net.layout().b(l));
 }
+
+/// dC/dW^l of the weights of inputs i..i+columns-1, into their columns dW. (BP3)
+template <class Scalar>
+void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar> rows, Index i, Index columns,
+                     bool fresh, Scalar* dW, Workspace<Scalar>& w) {
+  const auto& k = kernels<Scalar>();
+  const Index n_out = net.size(l);
+  const bool lanes = w.layout == engine::Layout::sample_lanes;
+  if (lanes && !(l == 1 && w.in_place)) {
+    const Index stride = engine::padded(w.m);
+    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, n_out, columns, w.m, fresh, dW, n_out);
+  }
+  const Scalar* const* a = lanes ? w.inputs.data() : unit_rows(net, l - 1, w);
+  std::array<const Scalar*, engine::tile_samples> from;
+  if (i > 0) {
+    for (Index s = 0; s < w.m; ++s) from[static_cast<std::size_t>(s)] = a[s] + i;
+    a = from.data();
+  }
+  k.outer_rows(rows, a, n_out, columns, w.m, fresh, dW, n_out);
+}
+
+/// Numbers of a gradient that a sink is handed at a time: they stay in L1 on their way.
+inline constexpr Index sink_block = 4608;
 
 /// dC/dW^l = delta^l (a^(l-1))^T, dC/db^l = delta^l, summed over the samples of the tile. (BP3), (BP4)
 template <class Scalar>
 void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, const TileGradient<Scalar>& out,
                     Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
-  const Index n_out = net.size(l), n_in = net.size(l - 1);
-  Scalar *dW = out.nabla + net.layout().W(l), *db = out.nabla + net.layout().b(l);
+  const Index n_out = net.size(l), n_in = net.size(l - 1), W = net.layout().W(l), b = net.layout().b(l);
+  const bool lanes = w.layout == engine::Layout::sample_lanes, narrow = lanes && is_narrow<Scalar>(n_out, n_in);
   engine::DeltaRows<Scalar> rows{delta, 1, engine::padded(n_out)};
-  if (w.layout == engine::Layout::sample_lanes && is_narrow<Scalar>(n_out, n_in))
-    return narrow_gradient(net, l, delta, out, w);
-  if (w.layout == engine::Layout::sample_lanes) {
+  if (lanes && !narrow) {
     k.to_panels(delta, engine::padded(w.m), n_out, w.m, w.panels);
     rows = {w.panels, w.m, k.panel};
   }
-  if (w.layout == engine::Layout::unit_lanes)
-    k.outer_rows(rows, unit_rows(net, l - 1, w), n_out, n_in, w.m, out.fresh, dW, n_out);
-  else if (l == 1 && w.in_place)
-    k.outer_rows(rows, w.inputs.data(), n_out, n_in, w.m, out.fresh, dW, n_out);
-  else
-    k.outer_samples(rows, w.a(l - 1), engine::padded(w.m), n_out, n_in, w.m, out.fresh, dW, n_out);
-  k.sum_rows(rows, n_out, w.m, out.fresh, db);
-}
-
-/// grad_(a^(l-1)) C = (W^l)^T delta^l. (BP5)
-template <class Scalar>
-void pull_back(const Model<Scalar>& net, Index l, const Scalar* delta, Scalar* pulled, Workspace<Scalar>& w) {
-  const auto& k = kernels<Scalar>();
-  const Index n_out = net.size(l), n_in = net.size(l - 1);
-  if (w.layout == engine::Layout::sample_lanes)
-    k.pull_samples(net.weights(l), n_out, n_in, delta, pulled, engine::padded(w.m));
-  else
-    k.pull_units(net.weights(l), n_out, n_in, delta, engine::padded(n_out), pulled, engine::padded(n_in), w.m);
+  const auto weights = [&](Index i, Index columns, Scalar* dW) {
+    if (narrow) return narrow_gradient(net, l, delta, out.fresh, dW, w);
+    weight_gradient(net, l, rows, i, columns, out.fresh, dW, w);
+  };
+  const auto biases = [&](Scalar* db) {
+    if (narrow) return k.sum_samples(delta, engine::padded(w.m), n_out, w.m, out.fresh, db);
+    k.sum_rows(rows, n_out, w.m, out.fresh, db);
+  };
+  if (!out.sink) {
+    weights(0, n_in, out.nabla + W);
+    return biases(out.nabla + b);
+  }
+  constexpr Index whole = 48;  // inputs: whole blocks of the kernel of any level, and whole lines of theta
+  const Index most = std::max<Index>(sink_block / n_out / whole, 1) * whole;
+  const Index at_once = narrow ? n_in : std::min(most, n_in);
+  for (Index i = 0; i < n_in; i += at_once) {
+    const Index columns = std::min(at_once, n_in - i);
+    weights(i, columns, out.nabla);
+    out.sink->take(out.nabla, W + i * n_out, columns * n_out, false);
+  }
+  biases(out.nabla);
+  out.sink->take(out.nabla, b, n_out, true);
 }
 
 /// delta^l = f'(z^l) o grad_(a^l) C, in place. (BP2)
@@ -161,6 +196,23 @@ void apply_slope(const Model<Scalar>& net, Index l, Scalar* pulled, Workspace<Sc
     k.softmax_pull(w.layout, w.a(l), pulled, pulled, n, w.m, stride_of(w, n));
   else
     k.multiply(pulled, w.slope(l), count_of(w, n));
+}
+
+/// grad_(a^(l-1)) C = (W^l)^T delta^l (BP5) into `rows`, if that is not null, and delta^(l-1) (BP2) into `pulled`; for
+/// l = 1, where there is no delta, grad_(a^0) C.
+template <class Scalar>
+void pull_back(const Model<Scalar>& net, Index l, const Scalar* delta, Scalar* pulled, Scalar* rows,
+               Workspace<Scalar>& w) {
+  const auto& k = kernels<Scalar>();
+  const Index n_out = net.size(l), n_in = net.size(l - 1);
+  const bool lanes = w.layout == engine::Layout::sample_lanes;
+  const bool at_once = lanes && l > 1 && !rows && !net.activation(l - 1).is_softmax();
+  if (lanes)
+    k.pull_samples(net.weights(l), n_out, n_in, delta, at_once ? w.slope(l - 1) : nullptr, pulled, engine::padded(w.m));
+  else
+    k.pull_units(net.weights(l), n_out, n_in, delta, engine::padded(n_out), pulled, engine::padded(n_in), w.m);
+  scatter_tile(w, pulled, n_in, rows);
+  if (l > 1 && !at_once) apply_slope(net, l - 1, pulled, w);
 }
 
 /// Rows of grad_x C, x in raw units, from grad_(a^0) C.
@@ -218,11 +270,11 @@ void backward_tile(const Model<Scalar>& net, const TileGradient<Scalar>& out, Wo
   Scalar *delta = w.delta, *pulled = w.pulled;
   for (Index l = L; l >= 1; --l, std::swap(delta, pulled)) {
     if (out.deltas) detail::scatter_tile(w, delta, net.size(l), (*out.deltas)[at(l - 1)]);
+    const bool last = l == 1 && !out.x && !out.activations;
+    Scalar* rows = out.activations ? (*out.activations)[at(l - 1)] : nullptr;
+    if (!last) detail::pull_back(net, l, delta, pulled, rows, w);  // by the weights before a sink changes them
     if (out.nabla) detail::layer_gradient(net, l, delta, out, w);
-    if (l == 1 && !out.x && !out.activations) break;
-    detail::pull_back(net, l, delta, pulled, w);
-    if (out.activations) detail::scatter_tile(w, pulled, net.size(l - 1), (*out.activations)[at(l - 1)]);
-    if (l > 1) detail::apply_slope(net, l - 1, pulled, w);
+    if (last) break;
   }
   if (out.x) detail::scatter_input_gradient(net, delta, out.x, w);  // after the last swap, delta is grad_(a^0) C
 }

@@ -130,10 +130,11 @@ double weigh(const Batch<Scalar>& batch, double scale, Workspace<Scalar>& w) {
   return cost;
 }
 
-/// One shard of batch_gradient: its tiles in order.
+/// One shard of batch_gradient: its tiles in order. A sink, which only a single tile may have, gets nothing where the
+/// cost is not finite.
 template <class Scalar>
 double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double scale, Index first_tile,
-                      Index last_tile, const GradientRows<Scalar>& out, Scalar* nabla,
+                      Index last_tile, const GradientRows<Scalar>& out, Scalar* nabla, const GradientSink<Scalar>* sink,
                       const engine::Checkpoint& checkpoint) {
   const WorkspaceLease<Scalar> lease(net.shape(), net.sizes());
   Workspace<Scalar>& w = *lease;
@@ -146,8 +147,8 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
     cost += weigh(batch, scale, w);
     checkpoint(work_of(net, out.any()) * static_cast<double>(m));
-    if (!out.any()) continue;
-    TileGradient<Scalar> to{nabla, tile == first_tile, nullptr, nullptr, nullptr};
+    if (!out.any() || (sink && !std::isfinite(cost))) continue;
+    TileGradient<Scalar> to{nabla, tile == first_tile, nullptr, nullptr, nullptr, sink};
     if (out.x) to.x = out.x + first * net.n_inputs();
     for (std::size_t l = 0; l < deltas.size(); ++l) deltas[l] = out.deltas[l] + first * net.sizes()[l + 1];
     for (std::size_t l = 0; l < activations.size(); ++l) activations[l] = out.activations[l] + first * net.sizes()[l];
@@ -221,9 +222,17 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
 
 }  // namespace detail
 
+/// Whether batch_gradient can hand the gradient of this batch to a sink, and that pays: not where all of it is in L1
+/// anyway.
+template <class Scalar>
+bool takes_sink(const Model<Scalar>& net, const Batch<Scalar>& batch) {
+  return detail::is_grouped(net, batch) ||
+         (batch.rows.count <= engine::tile_samples && net.n_parameters() > detail::sink_block);
+}
+
 /// C of the batch, and its gradients where `out` wants them. The batch has at least one sample and a positive sum of
-/// weights. A sink, which only a grouped batch may have, takes each parameter's gradient when it is complete; where the
-/// cost is not finite it gets none.
+/// weights. A sink, which only a batch that `takes_sink` may have, takes each parameter's gradient when it is complete,
+/// and nabla is scratch; where the cost is not finite it gets none.
 template <class Scalar>
 double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Reduction reduction,
                       const GradientRows<Scalar>& out, GradientSpace<Scalar>& space, const Call& call,
@@ -256,7 +265,7 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
   const double work = detail::work_of(net, out.any()) * tiles_a_shard * engine::tile_samples;
   engine::parallel_for(mine, pulse, shards.count, work, [&](Index shard, const engine::Checkpoint& checkpoint) {
     costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
-        net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), checkpoint);
+        net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), sink, checkpoint);
   });
   if (out.nabla && shards.count > 1) {
     constexpr Index block = 1 << 14;  // parameters that one thread adds up at a time

@@ -104,8 +104,8 @@ void affine(const Model<Scalar>& net, Index l, Scalar* z, Workspace<Scalar>& w) 
     for (Index row = 0; row < n_out; row += engine::packed_rows) {
       const Index rows = std::min(engine::packed_rows, n_out - row);
       k.pack_rows(net.weights(l) + row, n_out, n_in, rows, w.panels);
-      k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, rows, n_in, w.a(l - 1), z + row * stride,
-                     stride);
+      k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, false, rows, n_in, w.a(l - 1),
+                     z + row * stride, stride);
     }
   else if (w.layout == engine::Layout::sample_lanes)
     k.affine_samples(net.weights(l), net.biases(l), n_out, n_in, w.a(l - 1), z, stride);

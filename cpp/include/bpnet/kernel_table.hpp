@@ -75,6 +75,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &affine_samples<Scalar>,
           &pull_samples<Scalar>,
           &affine_units<Scalar>,
+          &affine_one<Scalar>,
           &pull_units<Scalar>,
           &pack_rows<Scalar>,
           &combine_rows<Scalar>,

@@ -33,6 +33,7 @@ class Model {
     if (static_cast<Index>(activations_.size()) != depth())
       throw std::invalid_argument(std::to_string(activations_.size()) + " activations, but the network has " +
                                   std::to_string(depth()) + " layers");
+    widest_ = *std::max_element(sizes_.begin(), sizes_.end());
   }
 
   const std::vector<Index>& sizes() const { return sizes_; }
@@ -40,6 +41,7 @@ class Model {
   Index depth() const { return static_cast<Index>(sizes_.size()) - 1; }      ///< L
   Index n_inputs() const { return sizes_.front(); }
   Index n_outputs() const { return sizes_.back(); }
+  Index widest() const { return widest_; }  ///< the largest of n_0..n_L
   const std::vector<Activation>& activations() const { return activations_; }
   Activation activation(Index l) const { return activations_[static_cast<std::size_t>(l - 1)]; }  ///< f^l, l = 1..L
   Index n_parameters() const { return layout_.total(); }
@@ -101,11 +103,25 @@ class Model {
   }
 
   std::vector<Index> sizes_;
+  Index widest_ = 0;
   std::vector<Activation> activations_;
   ParameterLayout layout_;
   AlignedBuffer<Scalar> theta_;
   Normalization<Scalar> normalization_;
   std::uint64_t shape_ = next_shape();
 };
+
+/// y of m samples, rows of n_L, from standardised to raw units.
+template <class Scalar>
+void restore_outputs(const Model<Scalar>& net, Scalar* rows, Index m = 1) {
+  const auto& normal = net.normalization();
+  const Index n = net.n_outputs();
+  for (Index s = 0; s < m; ++s)
+    for (Index j = 0; j < n; ++j) {
+      Scalar& y = rows[s * n + j];
+      if (!normal.output_scale.empty()) y *= normal.output_scale[static_cast<std::size_t>(j)];
+      if (!normal.output_shift.empty()) y += normal.output_shift[static_cast<std::size_t>(j)];
+    }
+}
 
 }  // namespace bpnet

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpnet/batch.hpp"
+#include "bpnet/predict_one.hpp"
 
 namespace bpnet {
 
@@ -32,6 +33,7 @@ class Network : public Model<Scalar_> {
   /// x holds samples of n_0 values, any number of them; out overlaps neither x nor the parameters.
   void predict(const Samples& x, Scalar* out, const Call& call = {}) const {
     check_width(x, n_inputs(), "x");
+    if (x.count == 1 && x.in_place<Scalar>()) return predict_one(x.row<Scalar>(0), out);
     if (x.count <= engine::tile_samples) return predict_tile(x, 0, x.count, out);
     engine::Pulse pulse(call.watcher);
     const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
@@ -40,6 +42,11 @@ class Network : public Model<Scalar_> {
       predict_tile(x, first, std::min(engine::tile_samples, x.count - first), out);
       checkpoint(tile_work(false));
     });
+  }
+
+  /// The same for one sample: x has n_0 numbers, out n_L, and neither overlaps the other or the parameters.
+  void predict_one(const Scalar* x, Scalar* out) const noexcept {
+    bpnet::predict_one(static_cast<const Base&>(*this), x, out);
   }
 
   /// Every z^l and a^l: rows of n_l at wanted.z[l-1], wanted.a[l] (l = 0..L), each null (not wanted) or long enough for
@@ -149,14 +156,7 @@ class Network : public Model<Scalar_> {
                  w);
     Scalar* rows = out + first * n_outputs();
     detail::scatter_tile(w, w.a(depth()), n_outputs(), rows);
-    const auto& normal = this->normalization();
-    if (!normal.of_output()) return;
-    for (Index s = 0; s < m; ++s)
-      for (Index j = 0; j < n_outputs(); ++j) {
-        Scalar& y = rows[s * n_outputs() + j];
-        if (!normal.output_scale.empty()) y *= normal.output_scale[static_cast<std::size_t>(j)];
-        if (!normal.output_shift.empty()) y += normal.output_shift[static_cast<std::size_t>(j)];
-      }
+    if (this->normalization().of_output()) restore_outputs<Scalar>(*this, rows, m);
   }
 
   static void check_width(const Samples& x, Index n, const char* name) {

@@ -6,6 +6,9 @@
 #include <memory>
 #include <new>
 #include <vector>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "bpnet/engine/tile.hpp"
 #include "bpnet/error.hpp"
@@ -38,14 +41,19 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(Scalar* data) const { ::operator delete (data, std::align_val_t{64}); }
+    std::size_t alignment = 64;
+    void operator()(Scalar* data) const { ::operator delete (data, std::align_val_t{alignment}); }
   };
   static std::size_t bytes(Index n) { return static_cast<std::size_t>(n) * sizeof(Scalar); }
   static std::unique_ptr<Scalar, Free> allocate(Index n) {
-    const std::size_t size = bytes(n + engine::slack);
-    auto* data = static_cast<Scalar*>(::operator new (size, std::align_val_t{64}));
+    constexpr std::size_t huge_page = 2 << 20;
+    const std::size_t size = bytes(n + engine::slack), alignment = size >= 2 * huge_page ? huge_page : 64;
+    auto* data = static_cast<Scalar*>(::operator new (size, std::align_val_t{alignment}));
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    if (alignment == huge_page) ::madvise(data, size, MADV_HUGEPAGE);  // a wish: wide layers walk many pages at once
+#endif
     std::memset(data, 0, size);
-    return std::unique_ptr<Scalar, Free>(data);
+    return std::unique_ptr<Scalar, Free>(data, Free{alignment});
   }
 
   Index size_ = 0;

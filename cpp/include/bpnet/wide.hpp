@@ -8,15 +8,6 @@
 
 namespace bpnet {
 
-/// Takes the gradient of some parameters as soon as it is complete: `columns` pieces of n, `stride` apart, from `from`
-/// on.
-template <class Scalar>
-class GradientSink {
- public:
-  virtual ~GradientSink() = default;
-  virtual void take(const Scalar* nabla, Index from, Index n, bool are_biases, Index columns, Index stride) const = 0;
-};
-
 /// Tiles that go through the layers together, with every delta they leave behind.
 template <class Scalar>
 class TileGroup {
@@ -83,15 +74,15 @@ class WideGroup {
     const auto& k = kernels<Scalar>();
     const Index n_out = net_.size(l), n_in = net_.size(l - 1);
     const auto z = [&](Workspace<Scalar>& w) { return l == net_.depth() ? w.z_out : w.a(l); };
-    each_block(n_out, n_in, [&](Index row, Index rows) {
+    each_block(n_out, n_in, [&](Index row, Index rows, Index from, Index depth) {
       const WorkspaceLease<Scalar> lease(net_.shape(), net_.sizes());
       Scalar* packed = (*lease).panels;
-      k.pack_rows(net_.weights(l) + row, n_out, n_in, rows, packed);
+      k.pack_rows(net_.weights(l) + from * n_out + row, n_out, depth, rows, packed);
       for (Index t = 0; t < count_; ++t) {
         Workspace<Scalar>& w = tiles_[t];
         const Index stride = engine::padded(w.m);
-        k.combine_rows({packed, 1, engine::packed_rows}, net_.biases(l) + row, rows, n_in, w.a(l - 1),
-                       z(w) + row * stride, stride);
+        k.combine_rows({packed, 1, engine::packed_rows}, net_.biases(l) + row, from > 0, rows, depth,
+                       w.a(l - 1) + from * stride, z(w) + row * stride, stride);
       }
     });
     each_tile(20.0 * static_cast<double>(n_out),
@@ -102,58 +93,80 @@ class WideGroup {
   void pull(Index l) {
     const auto& k = kernels<Scalar>();
     const Index n_out = net_.size(l), n_in = net_.size(l - 1);
-    each_block(n_in, n_out, [&](Index row, Index rows) {
+    each_block(n_in, n_out, [&](Index row, Index rows, Index from, Index depth) {
       for (Index t = 0; t < count_; ++t) {
         Workspace<Scalar>& w = tiles_[t];
         const Index stride = engine::padded(w.m);
-        k.combine_rows({net_.weights(l) + row * n_out, n_out, 1}, nullptr, rows, n_out, w.delta,
-                       w.pulled + row * stride, stride);
+        k.combine_rows({net_.weights(l) + row * n_out + from, n_out, 1}, nullptr, from > 0, rows, depth,
+                       w.delta + from * stride, w.pulled + row * stride, stride);
       }
     });
   }
 
-  /// dC/dW^l and dC/db^l, block by block; each block is handed to the sink, if there is one, while it is in cache.
-  /// (BP3), (BP4)
+  /// dC/dW^l and dC/db^l, block by block: into nabla or, where there is a sink, to it while they are in cache. (BP3),
+  /// (BP4)
   void weight_gradient(Index l, Scalar* nabla, bool fresh, const GradientSink<Scalar>* sink) {
-    const auto& k = kernels<Scalar>();
-    constexpr Index inputs = 480, panels = 1;
-    const Index n_out = net_.size(l), n_in = net_.size(l - 1), width = k.panel * panels;
-    const Index row_blocks = (n_out + width - 1) / width, column_blocks = (n_in + inputs - 1) / inputs;
+    const Index n_out = net_.size(l), n_in = net_.size(l - 1), width = kernels<Scalar>().panel;
+    const Index row_blocks = (n_out + width - 1) / width, column_blocks = (n_in + block_inputs - 1) / block_inputs;
+    const Index inputs = (n_in / column_blocks + whole_inputs) / whole_inputs * whole_inputs;  // evenly shared
     const double work = static_cast<double>(samples_ * width * std::min(inputs, n_in));
-    const auto block = [&](Index item) {
-      const Index j = item % row_blocks * width, i = item / row_blocks * inputs;
-      const Index rows = std::min(width, n_out - j), columns = std::min(inputs, n_in - i);
-      const Index W = net_.layout().W(l) + i * n_out + j, b = net_.layout().b(l) + j;
-      for (Index t = 0; t < count_; ++t) {
-        const Workspace<Scalar>& w = tiles_[t];
-        const Index stride = engine::padded(w.m);
-        const engine::DeltaRows<Scalar> delta{tiles_.panels(net_, t, l) + j * w.m, w.m, k.panel};
-        k.outer_samples(delta, w.a(l - 1) + i * stride, stride, rows, columns, w.m, fresh && t == 0, nabla + W, n_out);
-        if (i == 0) k.sum_rows(delta, rows, w.m, fresh && t == 0, nabla + b);
-      }
-      if (sink == nullptr) return;
-      sink->take(nabla, W, rows, false, columns, n_out);
-      if (i == 0) sink->take(nabla, b, rows, true, 1, 0);
-    };
     engine::Pulse undisturbed(nullptr);  // once parameters change, the step is finished
     engine::parallel_for(call_, sink == nullptr ? pulse_ : undisturbed, row_blocks * column_blocks, work,
                          [&](Index item, const engine::Checkpoint& checkpoint) {
-                           block(item);
+                           const Index j = item % row_blocks * width, i = item / row_blocks * inputs;
+                           weight_block(l, j, std::min(width, n_out - j), i, std::min(inputs, n_in - i), nabla, fresh,
+                                        sink);
                            checkpoint(work);
                          });
   }
 
  private:
-  /// body(row, rows) for blocks of the rows of a product with this depth.
+  /// Inputs of a block of the weight gradient, and what their number is a multiple of.
+  static constexpr Index block_inputs = 480, whole_inputs = 12;
+
+  /// The gradient of the weights of `rows` outputs from j on and `columns` inputs from i on; with i = 0, of those
+  /// outputs' biases too.
+  void weight_block(Index l, Index j, Index rows, Index i, Index columns, Scalar* nabla, bool fresh,
+                    const GradientSink<Scalar>* sink) {
+    const auto& k = kernels<Scalar>();
+    const Index n_out = net_.size(l), W = net_.layout().W(l) + i * n_out + j, b = net_.layout().b(l) + j;
+    const WorkspaceLease<Scalar> lease(net_.shape(), net_.sizes());
+    // In nabla the columns of a wide layer lie a power of two apart: they share few places in the cache.
+    const bool compact = sink != nullptr && fresh;
+    Scalar *dW = compact ? (*lease).panels : nabla + W, *db = nabla + b;
+    const Index dW_stride = compact ? engine::padded(rows) : n_out;
+    for (Index t = 0; t < count_; ++t) {
+      const Workspace<Scalar>& w = tiles_[t];
+      const Index stride = engine::padded(w.m);
+      const engine::DeltaRows<Scalar> delta{tiles_.panels(net_, t, l) + j * w.m, w.m, k.panel};
+      k.outer_samples(delta, w.a(l - 1) + i * stride, stride, rows, columns, w.m, fresh && t == 0, dW, dW_stride);
+      if (i == 0) k.sum_rows(delta, rows, w.m, fresh && t == 0, db);
+    }
+    if (sink == nullptr) return;
+    sink->take(dW, W, rows, false, columns, n_out, dW_stride);
+    if (i == 0) sink->take(db, b, rows, true);
+  }
+
+  /// body(row, rows, from, depth) for blocks of a product of `rows` and `depth`: every row, and for each row every part
+  /// of the depth in ascending order. A part of the tiles' units goes through many rows while it is in L2.
   template <class Body>
   void each_block(Index rows, Index depth, const Body& body) {
-    const Index blocks = (rows + engine::packed_rows - 1) / engine::packed_rows;
-    const double work = static_cast<double>(samples_ * engine::packed_rows * depth);
-    engine::parallel_for(call_, pulse_, blocks, work, [&](Index block, const engine::Checkpoint& checkpoint) {
-      const Index row = block * engine::packed_rows;
-      body(row, std::min(engine::packed_rows, rows - row));
-      checkpoint(work);
-    });
+    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), whole = 128;
+    const bool fits = depth * samples_ <= in_l2;
+    const Index part = fits ? depth : std::max<Index>(in_l2 / samples_ / whole, 1) * whole;
+    // Several threads share the rows more evenly in smaller pieces.
+    const Index block = call_.threads > 1 ? engine::packed_rows / 2 : engine::packed_rows;
+    const Index at_once = fits ? block : 10 * engine::packed_rows, items = (rows + at_once - 1) / at_once;
+    const double work = static_cast<double>(samples_ * engine::packed_rows * std::min(part, depth));
+    engine::parallel_for(call_, pulse_, items, static_cast<double>(samples_ * at_once * depth),
+                         [&](Index item, const engine::Checkpoint& checkpoint) {
+                           const Index end = std::min(rows, (item + 1) * at_once);
+                           for (Index from = 0; from < depth; from += part)
+                             for (Index row = item * at_once; row < end; row += engine::packed_rows) {
+                               body(row, std::min(engine::packed_rows, end - row), from, std::min(part, depth - from));
+                               checkpoint(work);
+                             }
+                         });
   }
 
   const Model<Scalar>& net_;

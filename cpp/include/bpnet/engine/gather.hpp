@@ -139,13 +139,17 @@ void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index st
   for (Index s = 0; s < stride; s += L::size)
     for (Index i = 0; i < n; i += L::size) {
       const Index units = std::min<Index>(L::size, n - i);
-      for (Index k = 0; k < L::size; ++k) {
-        if (s + k >= m)
-          square[k] = L(Scalar(0));
-        else
-          square[k] = units == L::size ? L::load(rows[s + k] + i) : L::load_first(rows[s + k] + i, units);
+      if (units == L::size && s + L::size <= m) {
+        load_transposed([&](Index k) { return rows[s + k] + i; }, square);
+      } else {
+        for (Index k = 0; k < L::size; ++k) {
+          if (s + k >= m)
+            square[k] = L(Scalar(0));
+          else
+            square[k] = units == L::size ? L::load(rows[s + k] + i) : L::load_first(rows[s + k] + i, units);
+        }
+        transpose(square);
       }
-      transpose(square);
       for (Index k = 0; k < units; ++k) square[k].store(out + (i + k) * stride + s);
     }
 }
@@ -156,13 +160,20 @@ namespace detail {
 template <class Scalar, class Store>
 void from_lanes(const Scalar* in, Index stride, Index n, Index m, const Store& store) {
   using L = Lanes<Scalar>;
+  alignas(64) static constexpr Scalar zeros[L::size] = {};
   L square[L::size];
   for (Index i = 0; i < n; i += L::size) {
     const Index units = std::min<Index>(L::size, n - i);
     for (Index s = 0; s < m; s += L::size) {
-      for (Index k = 0; k < L::size; ++k) square[k] = k < units ? L::load(in + (i + k) * stride + s) : L(Scalar(0));
-      transpose(square);
-      for (Index k = 0; k < std::min<Index>(L::size, m - s); ++k) store(s + k, i, square[k], units);
+      const Scalar* corner = in + i * stride + s;
+      if (units == L::size)
+        load_transposed([&](Index k) { return corner + k * stride; }, square);
+      else
+        load_transposed([&](Index k) { return k < units ? corner + k * stride : zeros; }, square);
+      if (s + L::size <= m)
+        for (Index k = 0; k < L::size; ++k) store(s + k, i, square[k], units);
+      else
+        for (Index k = 0; k < m - s; ++k) store(s + k, i, square[k], units);
     }
   }
 }

@@ -28,6 +28,7 @@ struct Kernels {
   decltype(&engine::affine_samples<Scalar>) affine_samples;
   decltype(&engine::pull_samples<Scalar>) pull_samples;
   decltype(&engine::affine_units<Scalar>) affine_units;
+  decltype(&engine::affine_one<Scalar>) affine_one;
   decltype(&engine::pull_units<Scalar>) pull_units;
   decltype(&engine::pack_rows<Scalar>) pack_rows;
   decltype(&engine::combine_rows<Scalar>) combine_rows;

@@ -334,6 +334,50 @@ void transpose(Lanes<Scalar> (&square)[Lanes<Scalar>::size]) {
 }
 #pragma GCC diagnostic pop
 
+/// A square of numbers in memory, turned around: register j receives number j of row(0), row(1), ..., each a pointer to
+/// L::size numbers. Quarters of rows are put together while they are loaded, so half the shuffles of `transpose` do.
+template <class Scalar, class Row>
+[[gnu::always_inline]] inline void load_transposed(const Row& row, Lanes<Scalar> (&square)[Lanes<Scalar>::size]) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  using L = Lanes<Scalar>;
+  if constexpr (sizeof(L) == 64 && sizeof(Scalar) == 4) {
+    for (int q = 0; q < 16; q += 4) {
+      __m512 part[4];  // of rows i, 4 + i, 8 + i, 12 + i the numbers q..q+3
+      for (int i = 0; i < 4; ++i) {
+        part[i] = _mm512_zextps128_ps512(_mm_loadu_ps(row(i) + q));
+        part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(row(4 + i) + q), 1);
+        part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(row(8 + i) + q), 2);
+        part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(row(12 + i) + q), 3);
+      }
+      const __m512d low01 = _mm512_castps_pd(_mm512_maskz_unpacklo_ps(0xffff, part[0], part[1]));
+      const __m512d high01 = _mm512_castps_pd(_mm512_maskz_unpackhi_ps(0xffff, part[0], part[1]));
+      const __m512d low23 = _mm512_castps_pd(_mm512_maskz_unpacklo_ps(0xffff, part[2], part[3]));
+      const __m512d high23 = _mm512_castps_pd(_mm512_maskz_unpackhi_ps(0xffff, part[2], part[3]));
+      square[q] = L::from(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, low01, low23)));
+      square[q + 1] = L::from(_mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, low01, low23)));
+      square[q + 2] = L::from(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, high01, high23)));
+      square[q + 3] = L::from(_mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, high01, high23)));
+    }
+    return;
+  } else if constexpr (sizeof(L) == 64) {
+    for (int q = 0; q < 8; q += 2) {
+      __m512d part[2];  // of rows i, 2 + i, 4 + i, 6 + i the numbers q, q + 1
+      for (int i = 0; i < 2; ++i) {
+        part[i] = _mm512_zextpd128_pd512(_mm_loadu_pd(row(i) + q));
+        part[i] = _mm512_insertf64x2(part[i], _mm_loadu_pd(row(2 + i) + q), 1);
+        part[i] = _mm512_insertf64x2(part[i], _mm_loadu_pd(row(4 + i) + q), 2);
+        part[i] = _mm512_insertf64x2(part[i], _mm_loadu_pd(row(6 + i) + q), 3);
+      }
+      square[q] = L::from(_mm512_maskz_unpacklo_pd(0xff, part[0], part[1]));
+      square[q + 1] = L::from(_mm512_maskz_unpackhi_pd(0xff, part[0], part[1]));
+    }
+    return;
+  }
+#endif
+  for (int k = 0; k < static_cast<int>(Lanes<Scalar>::size); ++k) square[k] = Lanes<Scalar>::load(row(k));
+  transpose(square);
+}
+
 // ---- partial registers ----------------------------------------------------------------------------------------------
 
 template <class Scalar>

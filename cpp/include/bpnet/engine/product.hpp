@@ -2,6 +2,8 @@
 /// index, so neither the block shape nor the layout nor the place of a sample changes a bit.
 #pragma once
 
+#include <algorithm>
+
 #include "bpnet/engine/tile.hpp"
 
 namespace bpnet::engine {
@@ -16,39 +18,67 @@ struct Walk {
 
 namespace detail {
 
-/// Rows x Packets outputs of `combine`.
-template <int Rows, int Packets, class Scalar>
-[[gnu::always_inline]] inline void combine_block(Walk<Scalar> W, const Scalar* bias, Index depth, const Scalar* in,
-                                                 Scalar* out, Index stride) {
+/// Where the chains of a product begin; with zero_scaled each sum is multiplied with a factor at the end.
+enum class Start { zero, zero_scaled, bias, out };
+
+/// Rows x Packets outputs of `combine`, depth > 0. Stride > 0 is the tile's stride, known beforehand. What is known
+/// beforehand costs nothing: the accumulators stay in registers from the first number to the last.
+/// `with`: the biases, or factors laid out as `out` is.
+template <Start start, int Rows, int Packets, Index Stride, class Scalar>
+[[gnu::noinline]] void combine_block(const Scalar* W, Index row_stride, Index depth_stride, const Scalar* with,
+                                     Index depth, const Scalar* in, Scalar* out, Index any_stride) {
   using L = Lanes<Scalar>;
+  const Index stride = Stride > 0 ? Stride : any_stride;
   L acc[Rows][Packets];
   for (int r = 0; r < Rows; ++r)
-    for (int p = 0; p < Packets; ++p) acc[r][p] = L(bias ? bias[r] : Scalar(0));
-  for (Index k = 0; k < depth; ++k) {
+    for (int p = 0; p < Packets; ++p) {
+      if constexpr (start == Start::out)
+        acc[r][p] = L::load(out + r * stride + p * L::size);
+      else
+        acc[r][p] = L(start == Start::bias ? with[r] : Scalar(0));
+    }
+  do {
     L x[Packets];
-    for (int p = 0; p < Packets; ++p) x[p] = L::load(in + k * stride + p * L::size);
-    const Scalar* column = W.data + k * W.depth_stride;
+    for (int p = 0; p < Packets; ++p) x[p] = L::load(in + p * L::size);
     for (int r = 0; r < Rows; ++r) {
-      const L w(column[r * W.row_stride]);
+      const L w(W[r * row_stride]);
       for (int p = 0; p < Packets; ++p) acc[r][p] = madd(w, x[p], acc[r][p]);
     }
-  }
+    in += stride;
+    W += depth_stride;
+  } while (--depth > 0);
   for (int r = 0; r < Rows; ++r)
-    for (int p = 0; p < Packets; ++p) acc[r][p].store(out + r * stride + p * L::size);
+    for (int p = 0; p < Packets; ++p) {
+      if constexpr (start == Start::zero_scaled) acc[r][p] = acc[r][p] * L::load(with + r * stride + p * L::size);
+      acc[r][p].store(out + r * stride + p * L::size);
+    }
 }
 
-/// out = W in + bias over sample lanes: in (depth, stride), out (rows, stride), lanes over samples.
-template <class Scalar>
-void combine(Walk<Scalar> W, const Scalar* bias, Index rows, Index depth, const Scalar* in, Scalar* out, Index stride) {
+template <Start start, Index Stride, class Scalar>
+void combine_from(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
+                  Index stride) {
   using L = Lanes<Scalar>;
   constexpr int max_rows = Block<Scalar>::rows, max_packets = Block<Scalar>::packets;
-  in_blocks<max_rows>(rows, [&](Index row, auto n_rows) {
-    in_blocks<max_packets>(stride / L::size, [&](Index packet, auto n_packets) {
-      combine_block<n_rows(), n_packets()>(Walk<Scalar>{W.data + row * W.row_stride, W.row_stride, W.depth_stride},
-                                           bias ? bias + row : nullptr, depth, in + packet * L::size,
-                                           out + row * stride + packet * L::size, stride);
-    });
-  });
+  in_blocks<max_rows>(
+      rows, [&](Index row, auto n_rows) __attribute__((always_inline)) {
+        in_blocks<max_packets>(
+            stride / L::size, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+              const Index at = row * stride + packet * L::size, of_with = start == Start::bias ? row : at;
+              if constexpr (Stride == 0 || n_packets() == max_packets)
+                combine_block<start, n_rows(), n_packets(), Stride>(
+                    W.data + row * W.row_stride, W.row_stride, W.depth_stride,
+                    start == Start::bias || start == Start::zero_scaled ? with + of_with : nullptr, depth,
+                    in + packet * L::size, out + at, stride);
+            });
+      });
+}
+
+/// out = W in + start over sample lanes: in (depth, stride), out (rows, stride), lanes over samples.
+template <Start start, class Scalar>
+void combine(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out, Index stride) {
+  static_assert(tile_samples % (Block<Scalar>::packets * Lanes<Scalar>::size) == 0);
+  if (stride == tile_samples) return combine_from<start, tile_samples>(W, with, rows, depth, in, out, stride);
+  combine_from<start, 0>(W, with, rows, depth, in, out, stride);
 }
 
 }  // namespace detail
@@ -72,11 +102,14 @@ void pack_rows(const Scalar* W, Index n_out, Index n_in, Index rows, Scalar* pac
 }
 
 /// out = W in + bias for some rows of W, as `affine_samples` and `pull_samples` compute them: bit for bit the same.
-/// bias may be null.
+/// bias may be null. With `resume`, `out` holds what came of smaller k, and the chains go on.
 template <class Scalar>
-void combine_rows(const Walk<Scalar>& W, const Scalar* bias, Index rows, Index depth, const Scalar* in, Scalar* out,
-                  Index stride) {
-  detail::combine(W, bias, rows, depth, in, out, stride);
+void combine_rows(const Walk<Scalar>& W, const Scalar* bias, bool resume, Index rows, Index depth, const Scalar* in,
+                  Scalar* out, Index stride) {
+  using detail::combine, detail::Start;
+  if (resume) return combine<Start::out>(W, bias, rows, depth, in, out, stride);
+  if (bias) return combine<Start::bias>(W, bias, rows, depth, in, out, stride);
+  combine<Start::zero>(W, bias, rows, depth, in, out, stride);
 }
 
 /// z = W a + b over sample lanes. (F1)
@@ -85,15 +118,63 @@ void combine_rows(const Walk<Scalar>& W, const Scalar* bias, Index rows, Index d
 template <class Scalar>
 void affine_samples(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* a, Scalar* z,
                     Index stride) {
-  detail::combine(Walk<Scalar>{W, 1, n_out}, b, n_out, n_in, a, z, stride);
+  detail::combine<detail::Start::bias>(Walk<Scalar>{W, 1, n_out}, b, n_out, n_in, a, z, stride);
 }
 
-/// out = W^T delta over sample lanes. (BP5)
-/// W (n_out, n_in) column-major, delta (n_out, stride), out (n_in, stride). out overlaps no input.
+/// out = W^T delta over sample lanes (BP5) or, where slope is not null, out = slope o W^T delta (BP2).
+/// W (n_out, n_in) column-major, delta (n_out, stride), slope and out (n_in, stride). out overlaps no input.
 template <class Scalar>
-void pull_samples(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, Scalar* out, Index stride) {
-  detail::combine(Walk<Scalar>{W, n_out, 1}, static_cast<const Scalar*>(nullptr), n_in, n_out, delta, out, stride);
+void pull_samples(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, const Scalar* slope, Scalar* out,
+                  Index stride) {
+  using detail::combine, detail::Start;
+  const Walk<Scalar> walk{W, n_out, 1};
+  if (slope) return combine<Start::zero_scaled>(walk, slope, n_in, n_out, delta, out, stride);
+  combine<Start::zero>(walk, slope, n_in, n_out, delta, out, stride);
 }
+
+namespace detail {
+
+/// Samples x Packets outputs of `affine_units`, n_in > 0: W and b begin at the first of these outputs.
+template <int Samples, int Packets, class Scalar>
+[[gnu::noinline]] void affine_units_block(const Scalar* W, const Scalar* b, Index n_out, Index n_in,
+                                          const Scalar* const* a, Scalar* z, Index stride) {
+  using L = Lanes<Scalar>;
+  L acc[Samples][Packets];
+  const Scalar* rows[Samples];
+  for (int s = 0; s < Samples; ++s) {
+    rows[s] = a[s];
+    for (int p = 0; p < Packets; ++p) acc[s][p] = L::load(b + p * L::size);
+  }
+  Index i = 0;
+  do {
+    L w[Packets];
+    for (int p = 0; p < Packets; ++p) w[p] = L::load(W + p * L::size);
+    for (int s = 0; s < Samples; ++s) {
+      const L x(rows[s][i]);
+      for (int p = 0; p < Packets; ++p) acc[s][p] = madd(w[p], x, acc[s][p]);
+    }
+    W += n_out;
+  } while (++i < n_in);
+  for (int s = 0; s < Samples; ++s)
+    for (int p = 0; p < Packets; ++p) acc[s][p].store(z + s * stride + p * L::size);
+}
+
+/// `count` outputs' share of L::size inputs of `pull_units`: turned holds their weights, one register an output.
+template <int Samples, class Scalar>
+[[gnu::noinline]] void pull_units_block(const Scalar* turned, Index count, const Scalar* delta, Index delta_stride,
+                                        bool fresh, Scalar* out, Index out_stride) {
+  using L = Lanes<Scalar>;
+  L acc[Samples];
+  for (int s = 0; s < Samples; ++s) acc[s] = fresh ? L(Scalar(0)) : L::load(out + s * out_stride);
+  Index j = 0;
+  do {
+    const L w = L::load(turned + j * L::size);
+    for (int s = 0; s < Samples; ++s) acc[s] = madd(w, L(delta[s * delta_stride + j]), acc[s]);
+  } while (++j < count);
+  for (int s = 0; s < Samples; ++s) acc[s].store(out + s * out_stride);
+}
+
+}  // namespace detail
 
 /// z = W a + b over unit lanes. (F1)
 /// W (n_out, n_in) column-major and b readable `slack` numbers past their ends; a: m pointers to n_in numbers; z: m
@@ -103,27 +184,43 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
                   Index stride, Index m) {
   using L = Lanes<Scalar>;
   const Index packets = (n_out + L::size - 1) / L::size;
-  in_blocks<Block<Scalar>::packets>(packets, [&](Index packet, auto n_packets) {
-    in_blocks<Block<Scalar>::rows_for(n_packets())>(m, [&](Index sample, auto n_samples) {
-      constexpr int P = n_packets(), R = n_samples();
-      L acc[R][P];
-      const Scalar* rows[R];
-      for (int r = 0; r < R; ++r) rows[r] = a[sample + r];
-      for (int r = 0; r < R; ++r)
-        for (int p = 0; p < P; ++p) acc[r][p] = L::load(b + (packet + p) * L::size);
-      const Scalar* column = W + packet * L::size;
-      for (Index i = 0; i < n_in; ++i, column += n_out) {
-        L w[P];
-        for (int p = 0; p < P; ++p) w[p] = L::load(column + p * L::size);
-        for (int r = 0; r < R; ++r) {
-          const L x(rows[r][i]);
-          for (int p = 0; p < P; ++p) acc[r][p] = madd(w[p], x, acc[r][p]);
+  in_blocks<Block<Scalar>::packets>(
+      packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+        constexpr int most = Block<Scalar>::rows_for(n_packets());
+        in_blocks<most>(
+            m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
+              const Index j = packet * L::size;
+              detail::affine_units_block<n_samples(), n_packets()>(W + j, b + j, n_out, n_in, a + sample,
+                                                                   z + sample * stride + j, stride);
+            });
+      });
+}
+
+/// z = W a + b of one sample. (F1)
+/// The chains of affine_units; z has room for padded(n_out) numbers.
+template <class Scalar>
+void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* a, Scalar* z) {
+  using L = Lanes<Scalar>;
+  constexpr int most = 2 * Block<Scalar>::packets;  // so many chains side by side hide the latency of each
+  const Index packets = (n_out + L::size - 1) / L::size;
+  in_blocks<most>(
+      packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+        constexpr int P = n_packets();
+        const Scalar* column = W + packet * L::size;
+        L acc[P];
+        for (int p = 0; p < P; ++p) acc[p] = L::load(b + (packet + p) * L::size);
+        for (Index i = 0; i < n_in; ++i, column += n_out) {
+          const L x(a[i]);
+          for (int p = 0; p < P; ++p) acc[p] = madd(L::load(column + p * L::size), x, acc[p]);
         }
-      }
-      for (int r = 0; r < R; ++r)
-        for (int p = 0; p < P; ++p) acc[r][p].store(z + (sample + r) * stride + (packet + p) * L::size);
-    });
-  });
+        for (int p = 0; p < P; ++p) {
+          const Index j = (packet + p) * L::size;
+          if (p == P - 1 && n_out - j < L::size)
+            acc[p].store_first(z + j, n_out - j);
+          else
+            acc[p].store(z + j);
+        }
+      });
 }
 
 /// out = W^T delta over unit lanes. (BP5)
@@ -133,25 +230,22 @@ void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, I
                 Index out_stride, Index m) {
   using L = Lanes<Scalar>;
   constexpr Index chunk = 64;  // outputs whose weights are turned around at a time
-  Scalar turned[chunk * L::size];
+  alignas(64) Scalar turned[chunk * L::size];
   for (Index i = 0; i < n_in; i += L::size) {
-    const Index lanes = n_in - i < L::size ? n_in - i : L::size;
+    const Index columns = std::min<Index>(L::size, n_in - i);
     for (Index j = 0; j < n_out; j += chunk) {
-      const Index count = n_out - j < chunk ? n_out - j : chunk;
-      for (Index k = 0; k < L::size; ++k) {
-        const Scalar* column = W + (i + (k < lanes ? k : 0)) * n_out + j;
-        for (Index c = 0; c < count; ++c) turned[c * L::size + k] = column[c];
+      const Index count = std::min(chunk, n_out - j);
+      for (Index c = 0; c < count; c += L::size) {
+        L square[L::size];
+        for (Index k = 0; k < L::size; ++k) square[k] = L::load(W + (i + std::min(k, columns - 1)) * n_out + j + c);
+        transpose(square);
+        for (Index k = 0; k < L::size; ++k) square[k].store(turned + (c + k) * L::size);
       }
-      in_blocks<Block<Scalar>::rows>(m, [&](Index sample, auto n_samples) {
-        constexpr int R = n_samples();
-        L acc[R];
-        for (int r = 0; r < R; ++r) acc[r] = j ? L::load(out + (sample + r) * out_stride + i) : L(Scalar(0));
-        for (Index c = 0; c < count; ++c) {
-          const L w = L::load(turned + c * L::size);
-          for (int r = 0; r < R; ++r) acc[r] = madd(w, L(delta[(sample + r) * delta_stride + j + c]), acc[r]);
-        }
-        for (int r = 0; r < R; ++r) acc[r].store(out + (sample + r) * out_stride + i);
-      });
+      in_blocks<Block<Scalar>::rows_for(1)>(
+          m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
+            detail::pull_units_block<n_samples()>(turned, count, delta + sample * delta_stride + j, delta_stride,
+                                                  j == 0, out + sample * out_stride + i, out_stride);
+          });
     }
   }
 }
@@ -170,45 +264,88 @@ struct DeltaRows {
 
 namespace detail {
 
-/// Adds the outer products of m samples to dW. `input(i, s)` is a^(l-1) of unit i and sample s.
+/// a^(l-1) of unit r and sample s, counted from where a block begins: plain rows, or sample lanes Stride apart (0:
+/// any).
+template <class Scalar>
+struct InputRows {
+  const Scalar* const* rows;
+  Index begin;
+  Scalar operator()(int r, Index s) const { return rows[s][begin + r]; }
+  InputRows from(Index i) const { return {rows, i}; }
+};
+template <Index Stride, class Scalar>
+struct InputLanes {
+  const Scalar* data;
+  Index any_stride;
+  Index stride() const { return Stride > 0 ? Stride : any_stride; }
+  Scalar operator()(int r, Index s) const { return data[r * stride() + s]; }
+  InputLanes from(Index i) const { return {data + i * stride(), any_stride}; }
+};
+
+/// Inputs x Packets registers of a weight gradient: the outer products of m > 0 samples. With Fresh they begin at 0.
+/// With Cut the last register has `tail` numbers. (What is known beforehand keeps the accumulators in registers.)
+template <bool Fresh, bool Cut, int Inputs, int Packets, class Scalar, class Input>
+[[gnu::noinline]] void outer_block(const Scalar* delta, Index sample_stride, Input input, Index m, Scalar* dW,
+                                   Index dW_stride, Index tail) {
+  using L = Lanes<Scalar>;
+  L acc[Inputs][Packets];
+  for (int r = 0; r < Inputs; ++r)
+    for (int p = 0; p < Packets; ++p) {
+      if constexpr (Fresh)
+        acc[r][p] = L(Scalar(0));
+      else if (Cut && p == Packets - 1)
+        acc[r][p] = L::load_first(dW + r * dW_stride + p * L::size, tail);
+      else
+        acc[r][p] = L::load(dW + r * dW_stride + p * L::size);
+    }
+  Index s = 0;
+  do {
+    L d[Packets];
+    for (int p = 0; p < Packets; ++p) d[p] = L::load(delta + p * L::size);
+    for (int r = 0; r < Inputs; ++r) {
+      const L x(input(r, s));
+      for (int p = 0; p < Packets; ++p) acc[r][p] = madd(d[p], x, acc[r][p]);
+    }
+    delta += sample_stride;
+  } while (++s < m);
+  for (int r = 0; r < Inputs; ++r)
+    for (int p = 0; p < Packets; ++p) {
+      if (Cut && p == Packets - 1)
+        acc[r][p].store_first(dW + r * dW_stride + p * L::size, tail);
+      else
+        acc[r][p].store(dW + r * dW_stride + p * L::size);
+    }
+}
+
+/// Adds the outer products of m samples to dW; with Fresh, overwrites it.
+template <bool Fresh, class Scalar, class Input>
+void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride) {
+  using L = Lanes<Scalar>;
+  const Index tail = n_out % L::size;
+  in_blocks<Block<Scalar>::packets>((n_out + L::size - 1) / L::size, [&](Index packet, auto n_packets) __attribute__((
+                                                                         always_inline)) {
+    constexpr int P = n_packets(), most = Block<Scalar>::rows_for(P);
+    const Index j = packet * L::size;
+    const Scalar* rows = delta.data + j * delta.block_stride;
+    const bool cut = tail != 0 && j + P * L::size > n_out;
+    in_blocks<most>(
+        n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
+          Scalar* to = dW + i * dW_stride + j;
+          if (cut)
+            outer_block<Fresh, true, n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to, dW_stride, tail);
+          else
+            outer_block<Fresh, false, n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to, dW_stride, tail);
+        });
+  });
+}
+
 template <class Scalar, class Input>
 void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
            Index dW_stride) {
-  using L = Lanes<Scalar>;
-  const Index tail = n_out % L::size;
-  const auto block = [&](Index j, auto n_packets, Index i, auto n_inputs) {
-    constexpr int P = n_packets(), R = n_inputs();
-    const bool cut = tail != 0 && j + P * L::size > n_out;  // the last register is not full
-    const auto place = [&](int r, int p) { return dW + (i + r) * dW_stride + j + p * L::size; };
-    L acc[R][P];
-    for (int r = 0; r < R; ++r)
-      for (int p = 0; p < P; ++p) {
-        if (fresh)
-          acc[r][p] = L(Scalar(0));
-        else
-          acc[r][p] = cut && p == P - 1 ? L::load_first(place(r, p), tail) : L::load(place(r, p));
-      }
-    const Scalar* row = delta.data + j * delta.block_stride;
-    for (Index s = 0; s < m; ++s, row += delta.sample_stride) {
-      L d[P];
-      for (int p = 0; p < P; ++p) d[p] = L::load(row + p * L::size);
-      for (int r = 0; r < R; ++r) {
-        const L x(input(i + r, s));
-        for (int p = 0; p < P; ++p) acc[r][p] = madd(d[p], x, acc[r][p]);
-      }
-    }
-    for (int r = 0; r < R; ++r)
-      for (int p = 0; p < P; ++p) {
-        if (cut && p == P - 1)
-          acc[r][p].store_first(place(r, p), tail);
-        else
-          acc[r][p].store(place(r, p));
-      }
-  };
-  in_blocks<Block<Scalar>::packets>((n_out + L::size - 1) / L::size, [&](Index packet, auto n_packets) {
-    constexpr int rows = Block<Scalar>::rows_for(n_packets());
-    in_blocks<rows>(n_in, [&](Index i, auto n_inputs) { block(packet * L::size, n_packets, i, n_inputs); });
-  });
+  if (fresh)
+    outer<true>(delta, input, n_out, n_in, m, dW, dW_stride);
+  else
+    outer<false>(delta, input, n_out, n_in, m, dW, dW_stride);
 }
 
 }  // namespace detail
@@ -218,16 +355,18 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
 template <class Scalar>
 void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
                 Scalar* dW, Index dW_stride) {
-  detail::outer(
-      delta, [a](Index i, Index s) { return a[s][i]; }, n_out, n_in, m, fresh, dW, dW_stride);
+  detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride);
 }
 
 /// The same with a (n_in, a_stride) in sample lanes. (BP3)
 template <class Scalar>
 void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
                    bool fresh, Scalar* dW, Index dW_stride) {
-  const auto input = [a, a_stride](Index i, Index s) { return a[i * a_stride + s]; };
-  detail::outer(delta, input, n_out, n_in, m, fresh, dW, dW_stride);
+  using detail::InputLanes;
+  if (a_stride == tile_samples)
+    detail::outer(delta, InputLanes<tile_samples, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride);
+  else
+    detail::outer(delta, InputLanes<0, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride);
 }
 
 /// db += delta summed over the samples of a tile in sample lanes (n_out, stride), ascending; with `fresh`, db = that
@@ -246,16 +385,25 @@ template <class Scalar>
 void sum_rows(DeltaRows<Scalar> delta, Index n_out, Index m, bool fresh, Scalar* db) {
   using L = Lanes<Scalar>;
   constexpr Index panel = Block<Scalar>::panel;
-  for (Index j = 0; j < n_out; j += L::size) {
-    const Index rest = n_out - j;
-    L acc(Scalar(0));
-    if (!fresh) acc = rest < L::size ? L::load_first(db + j, rest) : L::load(db + j);
-    const Scalar* row = delta.data + (j - j % panel) * delta.block_stride + j % panel;
-    for (Index s = 0; s < m; ++s, row += delta.sample_stride) acc = acc + L::load(row);
-    if (rest < L::size)
-      acc.store_first(db + j, rest);
-    else
-      acc.store(db + j);
+  const auto load = [&](Index j) { return n_out - j < L::size ? L::load_first(db + j, n_out - j) : L::load(db + j); };
+  for (Index first = 0; first < n_out; first += panel) {
+    const Scalar* row = delta.data + first * delta.block_stride;
+    in_blocks<Block<Scalar>::packets>((std::min(panel, n_out - first) + L::size - 1) / L::size,
+                                      [&](Index, auto n_packets) {
+                                        constexpr int P = n_packets();
+                                        L acc[P];
+                                        for (int p = 0; p < P; ++p)
+                                          acc[p] = fresh ? L(Scalar(0)) : load(first + p * L::size);
+                                        for (Index s = 0; s < m; ++s, row += delta.sample_stride)
+                                          for (int p = 0; p < P; ++p) acc[p] = acc[p] + L::load(row + p * L::size);
+                                        for (int p = 0; p < P; ++p) {
+                                          const Index j = first + p * L::size;
+                                          if (n_out - j < L::size)
+                                            acc[p].store_first(db + j, n_out - j);
+                                          else
+                                            acc[p].store(db + j);
+                                        }
+                                      });
   }
 }
 

@@ -1,7 +1,9 @@
 /// Optimizer steps: one pass over parameters, gradient and state.
 #pragma once
 
-#include "bpnet/engine/lanes.hpp"
+#include <limits>
+
+#include "bpnet/engine/elementary/arithmetic.hpp"
 
 namespace bpnet::engine {
 
@@ -19,7 +21,8 @@ struct Update {
   Scalar l1 = 0, l2 = 0;   ///< penalties: their gradients are added to g
 };
 
-/// The arrays of one step: `columns` pieces of n numbers, `stride` apart. A state the rule has no use for may be null.
+/// The arrays of one step: `columns` pieces of n numbers, `stride` apart, those of the gradient `g_stride` apart. A
+/// state the rule has no use for may be null.
 template <class Scalar>
 struct UpdateArrays {
   Scalar* theta;
@@ -29,6 +32,7 @@ struct UpdateArrays {
   Index n;
   Index columns = 1;
   Index stride = 0;
+  Index g_stride = 0;
 };
 
 /// The same numbers as lanes, held in registers through the pass.
@@ -78,19 +82,25 @@ struct NesterovStep {
   }
 };
 
+/// 1 / (root + eps), the largest of which is as good as infinite. The root is the processor's, correctly rounded; the
+/// divider would be busy with it and a quotient for twice as long as the step takes, so this is by multiplication.
+template <class L>
+[[gnu::always_inline]] inline L inverse_root(L root, L scale, L eps) {
+  constexpr auto most = std::numeric_limits<typename L::Scalar>::max() / 8;
+  return reciprocal(min(madd(root, scale, eps), L(most)));
+}
+
 /// s <- rho s + (1 - rho) g^2; theta <- theta - eta g / (sqrt(s) + eps). (O2)
 struct RmsPropStep {
   static constexpr int states = 1;
   template <class L>
   static void apply(const UpdateLanes<L>& u, L& theta, L g, L& s, L&) {
     s = madd(u.decay1, s, u.rest1 * g * g);
-    theta = theta - u.eta * g / (sqrt(s) + u.eps);
+    theta = madd(-(u.eta * g), inverse_root(sqrt(s), L(1), u.eps), theta);
   }
 };
 
 /// m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; theta <- theta - eta m^ / (sqrt(v^) + eps). (O3), (O4)
-///
-/// Root and quotient are the processor's: correctly rounded, so the same on all of them.
 struct AdamStep {
   static constexpr int states = 2;
   template <class L>
@@ -98,7 +108,7 @@ struct AdamStep {
     theta = madd(u.shrink, theta, theta);  // (O4); shrink = 0 changes nothing
     m = madd(u.decay1, m, u.rest1 * g);
     v = madd(u.decay2, v, u.rest2 * g * g);
-    theta = theta - u.step * m / madd(sqrt(v), u.correction2, u.eps);
+    theta = madd(-(u.step * m), inverse_root(sqrt(v), u.correction2, u.eps), theta);
   }
 };
 
@@ -109,27 +119,34 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
   const UpdateLanes<L> numbers(u);
   const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
-  const auto step = [&](auto load, auto store, Index i) {
-    L theta = load(arrays.theta + i), g = load(arrays.g + i), first = zero, second = zero;
-    if constexpr (Rule::states > 0) first = load(arrays.first + i);
-    if constexpr (Rule::states > 1) second = load(arrays.second + i);
+  const auto step = [&numbers, &l1, &l2, &zero, penalised](auto load, auto store, Scalar* at, const Scalar* g_at,
+                                                           Scalar* first_at, Scalar* second_at) {
+    L theta = load(at), g = load(g_at), first = zero, second = zero;
+    if constexpr (Rule::states > 0) first = load(first_at);
+    if constexpr (Rule::states > 1) second = load(second_at);
     if (penalised) {
       g = madd(l2, theta, g);
       g = g + select(theta == zero, zero, copysign(l1, theta));
     }
     Rule::apply(numbers, theta, g, first, second);
-    store(theta, arrays.theta + i);
-    if constexpr (Rule::states > 0) store(first, arrays.first + i);
-    if constexpr (Rule::states > 1) store(second, arrays.second + i);
+    store(theta, at);
+    if constexpr (Rule::states > 0) store(first, first_at);
+    if constexpr (Rule::states > 1) store(second, second_at);
   };
+  const Index n = arrays.n;
   for (Index column = 0; column < arrays.columns; ++column) {
-    const Index begin = column * arrays.stride, end = begin + arrays.n;
-    Index i = begin;
-    for (; i + L::size <= end; i += L::size)
-      step([](const Scalar* at) { return L::load(at); }, [](L x, Scalar* at) { x.store(at); }, i);
-    if (const Index rest = end - i; rest > 0)
+    const Index begin = column * arrays.stride;
+    Scalar* theta = arrays.theta + begin;
+    Scalar* first = Rule::states > 0 ? arrays.first + begin : nullptr;
+    Scalar* second = Rule::states > 1 ? arrays.second + begin : nullptr;
+    const Scalar* g = arrays.g + column * arrays.g_stride;
+    Index i = 0;
+    for (; i + L::size <= n; i += L::size)
+      step([](const Scalar* at) { return L::load(at); }, [](L x, Scalar* at) { x.store(at); }, theta + i, g + i,
+           first + i, second + i);
+    if (const Index rest = n - i; rest > 0)
       step([rest](const Scalar* at) { return L::load_first(at, rest); },
-           [rest](L x, Scalar* at) { x.store_first(at, rest); }, i);
+           [rest](L x, Scalar* at) { x.store_first(at, rest); }, theta + i, g + i, first + i, second + i);
   }
 }
 

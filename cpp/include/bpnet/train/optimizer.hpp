@@ -81,27 +81,28 @@ class UpdateStep {
     numbers_.correction2 = static_cast<Scalar>(1 / std::sqrt(1 - power2_));
   }
 
-  /// `columns` pieces of n parameters, `stride` apart, the first at `from`; g is the whole gradient, in the order of
-  /// theta.
-  void operator()(const Scalar* g, Index from, Index n, bool are_biases, Index columns = 1, Index stride = 0) const {
+  /// `columns` pieces of n parameters, `stride` apart, the first at `from`; their gradient at g, pieces g_stride apart.
+  void operator()(const Scalar* g, Index from, Index n, bool are_biases, Index columns = 1, Index stride = 0,
+                  Index g_stride = 0) const {
     const bool penalised = penalties_.biases || !are_biases, decayed = by_.decay_biases || !are_biases;
     engine::Update<Scalar> u = numbers_;
     u.l1 = static_cast<Scalar>(penalised ? penalties_.l1 : 0);
     u.l2 = static_cast<Scalar>(penalised ? penalties_.l2 : 0);
     u.shrink = static_cast<Scalar>(decayed ? eta_ * by_.weight_decay : 0);
     const auto at = [from](Scalar* array) { return array ? array + from : nullptr; };
-    kernel_(u, {net_.theta().data() + from, g + from, at(state_.first.data()), at(state_.second.data()), n, columns,
-                stride});
+    kernel_(u, {net_.theta().data() + from, g, at(state_.first.data()), at(state_.second.data()), n, columns, stride,
+                g_stride});
   }
 
-  /// Every parameter, layer by layer where weights and biases are treated apart.
+  /// Every parameter by the whole gradient, layer by layer where weights and biases are treated apart.
   void all(const Scalar* g) const {
     const bool alike = (penalties_.biases || (penalties_.l1 == 0 && penalties_.l2 == 0)) &&
                        (by_.decay_biases || by_.weight_decay == 0);
     if (alike) return (*this)(g, 0, net_.n_parameters(), false);
     for (Index l = 1; l <= net_.depth(); ++l) {
-      (*this)(g, net_.layout().W(l), net_.size(l) * net_.size(l - 1), false);
-      (*this)(g, net_.layout().b(l), net_.size(l), true);
+      const Index W = net_.layout().W(l), b = net_.layout().b(l);
+      (*this)(g + W, W, net_.size(l) * net_.size(l - 1), false);
+      (*this)(g + b, b, net_.size(l), true);
     }
   }
 

@@ -107,17 +107,20 @@ class Trainer {
     const auto room = static_cast<std::size_t>(std::min<Index>(options.epochs, 1 << 16));
     history.cost.reserve(room);
     if (validation) history.validation_cost.reserve(room);
-    Snapshot good = snapshot();
+    if (good_)
+      save(*good_);
+    else
+      good_.emplace(snapshot());
     const Index steps_before = steps();
     for (Index number = 0; number < options.epochs && !history.stopped; ++number) {
       try {
         history.cost.push_back(epoch(data, options, call, pulse));
       } catch (const DivergenceError&) {
-        restore(good);
+        restore(*good_);
         throw;
       }
       ++epochs_;
-      save(good);
+      if (number + 1 < options.epochs) save(*good_);
       history.steps = steps() - steps_before;
       Epoch done{number, history.cost.back(), {}};
       if (validation) {
@@ -155,12 +158,13 @@ class Trainer {
     step.finish();
   }
 
-  /// Updates a block of a wide network as soon as its gradient is complete.
+  /// Updates a block of parameters as soon as its gradient is complete.
   class UpdateSink : public GradientSink<Scalar> {
    public:
     explicit UpdateSink(const UpdateStep<Scalar>& step) : step_(step) {}
-    void take(const Scalar* nabla, Index from, Index n, bool are_biases, Index columns, Index stride) const override {
-      step_(nabla, from, n, are_biases, columns, stride);
+    void take(const Scalar* g, Index from, Index n, bool are_biases, Index columns, Index stride,
+              Index g_stride) const override {
+      step_(g, from, n, are_biases, columns, stride, g_stride);
     }
 
    private:
@@ -171,12 +175,12 @@ class Trainer {
   double descend(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
     const UpdateStep<Scalar> step = next_step();
     const UpdateSink sink(step);
-    const bool grouped = detail::is_grouped(model(), batch);
+    const bool fused = takes_sink(model(), batch);
     const GradientRows<Scalar> out{nabla_.data(), nullptr, {}, {}};
     const double cost = batch_gradient(model(), batch, Reduction::mean, out, space_, call, pulse,
-                                       grouped ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
+                                       fused ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
     if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
-    if (!grouped) step.all(nabla_.data());
+    if (!fused) step.all(nabla_.data());
     step.finish();
     return cost;
   }
@@ -243,6 +247,7 @@ class Trainer {
   Index epochs_ = 0;
   AlignedBuffer<Scalar> nabla_;
   GradientSpace<Scalar> space_;
+  std::optional<Snapshot> good_;  ///< as after the last epoch of fit that ended well
 };
 
 }  // namespace bpnet

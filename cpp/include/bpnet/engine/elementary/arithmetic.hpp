@@ -62,4 +62,25 @@ template <std::size_t k = 0, class L, std::size_t n>
   return madd(polynomial<k + 1, 2>(square, c), x, polynomial<k, 2>(square, c));
 }
 
+/// A bit pattern less that of x is one of 1/x within 13 %: the exponent changes its sign, the fraction falls linearly.
+template <class Scalar>
+inline constexpr BitsOf<Scalar> reciprocal_guess = static_cast<BitsOf<Scalar>>(sizeof(Scalar) == 4
+                                                                                   ? 0x7ef311c7u
+                                                                                   : 0x7fde623822fc16e6u);
+
+/// 1/x for a normal x > 0 whose reciprocal is normal too, by Newton steps: a third of a division's time where many are
+/// asked for. Each step makes the relative error e to e^3, the last one of double to e^2. Within 0.51 ulp in float
+/// (every x), 1 ulp in double.
+template <class L>
+[[gnu::always_inline]] inline L reciprocal(L x) {
+  using Scalar = typename L::Scalar;
+  L y = from_bits<L>(L::bits(reciprocal_guess<Scalar>) - to_bits(x));
+  for (int k = 0; k < 2; ++k) {
+    const L e = madd(-x, y, L(1));
+    y = madd(y, madd(e, e, e), y);
+  }
+  if constexpr (sizeof(Scalar) == 8) y = madd(y, madd(-x, y, L(1)), y);
+  return y;
+}
+
 }  // namespace bpnet::engine
