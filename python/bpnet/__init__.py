@@ -8,6 +8,8 @@
 True
 """
 
+from typing import TYPE_CHECKING, Any
+
 from ._cmake import get_cmake_dir
 from ._config import get_config, show_config
 from ._core import __version__
@@ -21,6 +23,9 @@ from ._optimizers import SGD, Adam, AdamW, RMSProp
 from ._schedules import CosineDecay, ExponentialDecay, StepDecay
 from ._serialization import load
 from ._trainer import Trainer
+
+if TYPE_CHECKING:
+    from .interop._torch import from_torch, to_torch
 
 __all__ = [
     "SGD",
@@ -51,13 +56,37 @@ __all__ = [
     "Trainer",
     "Uniform",
     "__version__",
+    "from_torch",
     "get_cmake_dir",
     "get_config",
     "load",
     "show_config",
+    "to_torch",
 ]
 
+# Imported on first use: what works with other libraries.
+_LATER = {
+    "from_torch": ".interop._torch",
+    "to_torch": ".interop._torch",
+}
+
+
 for _name in __all__:  # where they were written is nobody's business: reprs, pickles and errors say bpnet
-    if _name != "__version__":
+    if _name != "__version__" and _name not in _LATER:
         globals()[_name].__module__ = "bpnet"
 del _name
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'bpnet' has no attribute {name!r}")
+    import importlib
+
+    thing = getattr(importlib.import_module(_LATER[name], __name__), name)
+    thing.__module__ = "bpnet"
+    globals()[name] = thing
+    return thing
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
