@@ -106,7 +106,7 @@ def test_reprs_name_what_they_are():
         assert repr(thing).startswith(f"bpnet.{type(thing).__name__}(")
 
 
-NEEDED = {"from_torch": "torch", "to_torch": "torch"}
+NEEDED = {"from_sklearn": "sklearn", "from_torch": "torch", "to_torch": "torch"}
 
 
 @pytest.mark.parametrize("name", bpnet.__all__)

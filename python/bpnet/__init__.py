@@ -25,6 +25,7 @@ from ._serialization import load
 from ._trainer import Trainer
 
 if TYPE_CHECKING:
+    from .interop._sklearn import from_sklearn
     from .interop._torch import from_torch, to_torch
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Trainer",
     "Uniform",
     "__version__",
+    "from_sklearn",
     "from_torch",
     "get_cmake_dir",
     "get_config",
@@ -66,6 +68,7 @@ __all__ = [
 
 # Imported on first use: what works with other libraries.
 _LATER = {
+    "from_sklearn": ".interop._sklearn",
     "from_torch": ".interop._torch",
     "to_torch": ".interop._torch",
 }
