@@ -106,9 +106,10 @@ def test_reprs_name_what_they_are():
         assert repr(thing).startswith(f"bpnet.{type(thing).__name__}(")
 
 
-NEEDED = {"from_sklearn": "sklearn", "from_torch": "torch", "to_torch": "torch"}
+NEEDED = {"from_keras": "keras", "from_sklearn": "sklearn", "from_torch": "torch", "to_torch": "torch"}
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # in Keras
 @pytest.mark.parametrize("name", bpnet.__all__)
 def test_docstring_examples(name):
     import doctest

@@ -25,6 +25,7 @@ from ._serialization import load
 from ._trainer import Trainer
 
 if TYPE_CHECKING:
+    from .interop._keras import from_keras
     from .interop._sklearn import from_sklearn
     from .interop._torch import from_torch, to_torch
 
@@ -57,6 +58,7 @@ __all__ = [
     "Trainer",
     "Uniform",
     "__version__",
+    "from_keras",
     "from_sklearn",
     "from_torch",
     "get_cmake_dir",
@@ -68,6 +70,7 @@ __all__ = [
 
 # Imported on first use: what works with other libraries.
 _LATER = {
+    "from_keras": ".interop._keras",
     "from_sklearn": ".interop._sklearn",
     "from_torch": ".interop._torch",
     "to_torch": ".interop._torch",
