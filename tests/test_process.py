@@ -73,8 +73,8 @@ before = [signal.getsignal(s) for s in signal.valid_signals()]
 threads = threading.active_count()
 import bpnet
 import numpy as np
-heavy = {"scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer", "polars", "safetensors", "torch", "keras"}
-later = {"bpnet.interop"}
+heavy = {"scipy", "sklearn", "matplotlib", "tqdm", "rich", "typer", "polars", "safetensors", "torch", "keras", "onnx"}
+later = {"bpnet.interop", "bpnet.onnx"}
 assert not (heavy | later) & set(sys.modules), (heavy | later) & set(sys.modules)
 net = bpnet.Network([4, 300, 2], seed=0)
 x = np.full((1000, 4), 0.5)

@@ -25,6 +25,7 @@ from ._serialization import load
 from ._trainer import Trainer
 
 if TYPE_CHECKING:
+    from . import onnx as onnx
     from .interop._keras import from_keras
     from .interop._sklearn import from_sklearn
     from .interop._torch import from_torch, to_torch
@@ -73,6 +74,7 @@ _LATER = {
     "from_keras": ".interop._keras",
     "from_sklearn": ".interop._sklearn",
     "from_torch": ".interop._torch",
+    "onnx": ".onnx",
     "to_torch": ".interop._torch",
 }
 
@@ -88,8 +90,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'bpnet' has no attribute {name!r}")
     import importlib
 
-    thing = getattr(importlib.import_module(_LATER[name], __name__), name)
-    thing.__module__ = "bpnet"
+    thing = module = importlib.import_module(_LATER[name], __name__)
+    if name != "onnx":
+        thing = getattr(module, name)
+        thing.__module__ = "bpnet"
     globals()[name] = thing
     return thing
 
