@@ -478,7 +478,7 @@ REFUSED = {
     "prelu": (lambda g: g.add("PRelu", dense(g), [0.01, 0.02, 0.03]), r"node 'n1' \(PRelu\)"),
     "two activations": (lambda g: g.add("Sin", g.add("Exp", dense(g))), r"node 'n2' \(Sin\) is a second activation"),
     "activation first": (lambda g: dense(g, g.add("Tanh", "x")), r"node 'n0' \(Tanh\).*before the first"),
-    "skip connection": (skip_connection, r"node 'n4' \(Add\) takes 't1' from before the last layer"),
+    "skip connection": (skip_connection, r"node 'n4' \(Add\) takes 't1', which is not behind the last layer"),
     "no weights": (lambda g: g.add("MatMul", "x", "x"), r"node 'n0' \(MatMul\) multiplies by something"),
     "weights first": (lambda g: g.add("MatMul", W.T, "x"), r"node 'n0' \(MatMul\)"),
     "columns": (lambda g: g.add("Gemm", "x", W, B, transA=1), "transposes its input"),
@@ -496,6 +496,8 @@ REFUSED = {
         r"node 'n0' \(Reshape\) makes rows of 2 columns out of 4",
     ),
     "other columns than declared": (lambda g: dense(g, n=3), r"node 'n0' \(Gemm\) takes 3 columns, but gets 4"),
+    "a division by 0": (lambda g: dense(g, g.add("Div", "x", [1.0, 0, 1, 1])), r"node 'n0' \(Div\) divides by 0"),
+    "infinite constants": (lambda g: dense(g, g.add("Mul", "x", np.inf)), r"node 'n0' \(Mul\).*not finite"),
     "transposed": (lambda g: g.add("Transpose", dense(g)), r"node 'n1' \(Transpose\) is not understood"),
     "training": (
         lambda g: g.add("Dropout", dense(g), g.constant(0.5), g.constant(True, bool)),
@@ -572,6 +574,17 @@ def test_broken_models(row):
     change, words = BROKEN[row]
     with pytest.raises(bpnet.ModelFileError, match=words):
         bpnet.onnx.load(changed(change))
+
+
+@pytest.mark.parametrize("op", ["Identity", "Tanh"])
+def test_graphs_that_go_round_in_circles(op):
+    g = Builder()
+    y = g.add(op, dense(g, g.add(op, "t2"), 3))
+    with pytest.raises(ValueError, match="node 'n0'"):
+        bpnet.onnx.load(g.bytes(y))
+    g.nodes[0].input[0], g.nodes[2].input[0] = "t2", "t0"
+    with pytest.raises(ValueError, match="node 'n0'"):
+        bpnet.onnx.load(g.bytes(y))
 
 
 def test_what_is_no_model(tmp_path):

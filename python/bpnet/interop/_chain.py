@@ -83,6 +83,10 @@ class Chain:
         if layer and layer.activation is None and layer.b is None and not self._steps and operation == "add":
             layer.b = np.broadcast_to(c, len(layer.W))  # the bias that came by itself
             return
+        if not np.isfinite(c).all():
+            refuse(where, "has constants that are not finite")
+        if operation == "divide" and not c.all():
+            refuse(where, "divides by 0")
         self._steps.append((operation, c))
         self._last = where
 

@@ -1,4 +1,4 @@
-"""Networks from Keras: Keras 3 on any backend, and the Keras inside TensorFlow, told apart by nothing.
+"""Networks from Keras, on any backend.
 
 No Keras is imported here: the model brings its own. Layers are known by their class names; what an activation computes
 is looked at, since the same name means another function from one release to the next (hard_sigmoid) or takes options.

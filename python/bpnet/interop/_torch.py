@@ -137,7 +137,7 @@ def to_torch(net: Network) -> Any:
         wrong_type("net", net, "a bpnet.Network")
     from ._torch_modules import Rescale, Standardize
 
-    modules = []
+    modules: list[Any] = []
     if net.input_shift is not None:
         modules.append(Standardize(net.input_shift, net.input_scale))
     for W, b, name in zip(net.weights, net.biases, net.activations, strict=True):

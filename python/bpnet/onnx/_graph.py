@@ -82,10 +82,11 @@ class Graph:
     def _behind_labels(self, name: str) -> str:
         """The tensor of probabilities that skl2onnx puts into dictionaries and, for two classes, beside 1 - p."""
         node = self.producer(name)
-        while node and node.op in ("ai.onnx.ml.ZipMap", "Identity") and node.inputs and node.inputs[0]:
-            name = node.inputs[0]
-            node = self.producer(name)
-        if node and node.op == "Concat" and len(node.inputs) == 2:
+        for _ in range(4):  # of them in a row; a damaged graph may go round in circles
+            if node and node.op in ("ai.onnx.ml.ZipMap", "Identity") and node.inputs and node.inputs[0]:
+                name = node.inputs[0]
+                node = self.producer(name)
+        if node and node.op == "Concat" and len(node.inputs) == 2 and node.attributes.get("axis") in (1, -1):
             rest, p = self.producer(node.inputs[0]), node.inputs[1]
             if p and rest and rest.op == "Sub" and len(rest.inputs) == 2 and rest.inputs[1] == p:
                 one = rest.inputs[0]

@@ -20,7 +20,7 @@ class Nodes:
         self.constants: list[Any] = []
         self._names: dict[str, int] = {}
 
-    def __call__(self, op: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+    def __call__(self, op: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         from onnx import helper
 
         name = self._unique(op)

@@ -84,14 +84,12 @@ class Reader:
     def _arrive(self, name: str | None, where: str) -> None:
         """Turns all pending nodes into steps; they must lead from where we stand to the tensor `name`."""
         nodes, self._pending = self._pending, []
-        known = {self._tensor, *(node.output for node in nodes)}
+        known = {self._tensor}
         for node in nodes:
             for each in node.inputs:
                 if each and each not in known and each not in self._tensors:
-                    refuse(
-                        node.where,
-                        f"takes {each!r} from before the last layer, but the layers of a network form a chain",
-                    )
+                    refuse(node.where, f"takes {each!r}, which is not behind the last layer: no chain of layers")
+            known.add(node.output)
         if name != (nodes[-1].output if nodes else self._tensor):
             refuse(where, f"takes {name!r}, which is not the output of what stands before it: no chain of layers")
         if not nodes:
