@@ -66,4 +66,5 @@ def layers(folder: Path) -> list[str]:
 def as_plain(lines: list[str]) -> list[dict[str, float]]:
     """The rows of `layers`, for JSON."""
     rows = [[word.strip() for word in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return [{"n": int(n), "minimum_ns": float(least), "median_ns": float(median)} for n, least, median in rows[2:]]
+    names = ("n", "minimum_ns", "median_ns", "tanh_minimum_ns", "tanh_median_ns")
+    return [dict(zip(names, map(float, row), strict=True)) for row in rows[2:]]

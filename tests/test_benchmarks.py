@@ -214,7 +214,7 @@ def test_cpp_stands_beside_python(tmp_path):
         (row,) = table(printed, title)
         python, cpp = (minimum_and_median(row[name])[0] for name in ("bpnet", "bpnet, C++"))
         assert float(row["Python adds"]) == pytest.approx(python - cpp, abs=2e-2 * python)
-    layers = table(printed, "one dense n x n layer with tanh, one sample; nanoseconds")
+    layers = table(printed, "one dense n x n layer, one sample; nanoseconds, alone and with tanh")
     assert [row["n"] for row in layers] == ["4", "8", "16", "32", "64"]
     written = json.loads((tmp_path / "out" / "benchmarks.json").read_text(encoding="utf-8"))
     assert [row["n"] for row in written["layers"]] == [4, 8, 16, 32, 64]

@@ -74,7 +74,11 @@ void run(const Job& job) {
     const bpnet::Samples samples = bpnet::columns(first);
     bpnet::Matrix<Scalar> out(net.n_outputs(), job.batch);
     serve(job.folder, out.data(), out.size(), [&](Index calls) {
-      for (Index k = 0; k < calls; ++k) net.predict(samples, out.data());
+      for (Index k = 0; k < calls; ++k)
+        if (job.batch == 1)
+          net.predict_one(first.data(), out.data());
+        else
+          net.predict(samples, out.data());
     });
   }
 }

@@ -148,6 +148,8 @@ void test_network(const Case& c, Index m, bool weighted, bool normalized) {
   const Data<Scalar> data(c, m, weighted);
   std::vector<Scalar> out(to_size(net.n_outputs() * m)), nabla(to_size(net.n_parameters())), x_gradient(data.x.size());
   check_silent("predict", [&] { net.predict(data.batch.x, out.data()); });
+  check_silent("predict_one", [&] { net.predict_one(data.x.data(), out.data()); });
+  static_assert(noexcept(net.predict_one(data.x.data(), out.data())));
   check_silent("cost", [&] { net.cost(data.batch); });
   const GradientRows<Scalar> wanted{nabla.data(), x_gradient.data(), {}, {}};
   GradientSpace<Scalar> space;

@@ -561,6 +561,22 @@ void test_small_print() {
   CHECK(same_bits(g.x.data(), all.x.data(), 15));
 }
 
+/// One sample has the bits of the same sample in a batch, with scratch on the stack and from the heap.
+template <class Scalar>
+void test_predict_one() {
+  for (const Index width : {1, 100, 128, 129, 2048, 2049})
+    for (const char* output : {"identity", "sigmoid", "softmax"}) {
+      const Network<Scalar> net({3, width, 2, 16}, "tanh", output, 3);
+      const auto x = normals<Scalar>(3 * 20, 1);
+      std::vector<Scalar> batch(16 * 20), one(16);
+      net.predict(samples_of(x, 20, 3), batch.data());
+      for (Index s = 0; s < 20; ++s) {
+        net.predict_one(x.data() + 3 * s, one.data());
+        CHECK(same_bits(one.data(), batch.data() + 16 * s, 16));
+      }
+    }
+}
+
 template <class Scalar>
 void test_all() {
   for (const Case& c : cases()) {
@@ -581,6 +597,7 @@ void test_all() {
   }
   test_labels<Scalar>();
   test_odd_arrays<Scalar>();
+  test_predict_one<Scalar>();
 }
 
 }  // namespace
