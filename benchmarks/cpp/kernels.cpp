@@ -1,0 +1,106 @@
+// The engine's kernels by themselves, on data that lie in the cache of one core: the figures of docs/performance.md.
+
+#include <algorithm>
+#include <bpnet/bpnet.hpp>
+#include <chrono>
+#include <cstdio>
+#include <vector>
+
+namespace {
+
+using bpnet::Index;
+namespace engine = bpnet::engine;
+
+/// Least time of many short rounds of body(), in nanoseconds.
+template <class Body>
+double least(const Body& body) {
+  using clock = std::chrono::steady_clock;
+  const auto time = [&](int calls) {
+    const auto start = clock::now();
+    for (int k = 0; k < calls; ++k) body();
+    return std::chrono::duration<double, std::nano>(clock::now() - start).count() / calls;
+  };
+  const int calls = 1 + static_cast<int>(2e5 / time(10));
+  double result = time(calls);
+  for (int round = 0; round < 100; ++round) result = std::min(result, time(calls));
+  return result;
+}
+
+template <class Scalar>
+bpnet::AlignedBuffer<Scalar> numbers(Index n) {
+  bpnet::AlignedBuffer<Scalar> all(n);
+  for (Index k = 0; k < n; ++k) all.data()[k] = static_cast<Scalar>(k * 37 % 101 - 50) / Scalar(64);
+  return all;
+}
+
+/// One tile of 64 samples through (F1), (BP5), (BP3), and delta turned around for (BP3).
+template <class Scalar>
+void print_products(Index n_out, Index n_in) {
+  constexpr Index m = engine::tile_samples;
+  auto W = numbers<Scalar>(n_out * n_in), b = numbers<Scalar>(n_out), a = numbers<Scalar>(n_in * m),
+       delta = numbers<Scalar>(n_out * m), out = numbers<Scalar>(std::max(n_out, n_in) * m),
+       panels = numbers<Scalar>(engine::panels_room(n_out, m)), dW = numbers<Scalar>(n_out * n_in);
+  const auto& k = bpnet::kernels<Scalar>();
+  const double flops = 2.0 * static_cast<double>(n_out * n_in * m);
+  const double forward = least([&] { k.affine_samples(W.data(), b.data(), n_out, n_in, a.data(), out.data(), m); });
+  const double pull = least([&] { k.pull_samples(W.data(), n_out, n_in, delta.data(), a.data(), out.data(), m); });
+  const double turn = least([&] { k.to_panels(delta.data(), m, n_out, m, panels.data()); });
+  const engine::DeltaRows<Scalar> rows{panels.data(), m, k.panel};
+  const double outer = least([&] { k.outer_samples(rows, a.data(), m, n_out, n_in, m, true, dW.data(), n_out); });
+  std::printf("| %ld <- %ld | %.1f | %.1f | %.1f | %.2f |\n", static_cast<long>(n_out), static_cast<long>(n_in),
+              flops / forward, flops / pull, flops / outer, turn / static_cast<double>(n_out * m));
+}
+
+/// Nanoseconds an element of activations, alone and with their slopes.
+template <class Scalar>
+void print_activation(bpnet::Activation f) {
+  constexpr Index n = 2048;
+  const auto z = numbers<Scalar>(n);
+  auto a = numbers<Scalar>(n), slope = numbers<Scalar>(n);
+  const auto& row = bpnet::kernels<Scalar>().activations[f.index()];
+  const double value = least([&] { row.value(z.data(), a.data(), n); });
+  const double both = least([&] { row.value_slope(z.data(), a.data(), slope.data(), n); });
+  std::printf("| %s | %.2f | %.2f |\n", f.name(), value / n, both / n);
+}
+
+/// Nanoseconds a parameter of an optimiser's step.
+template <class Scalar>
+void print_update(const char* name, bpnet::Rule rule, Index n) {
+  auto theta = numbers<Scalar>(n), first = numbers<Scalar>(n), second = numbers<Scalar>(n);
+  const auto g = numbers<Scalar>(n);
+  std::fill_n(first.data(), n, Scalar(0));
+  std::fill_n(second.data(), n, Scalar(0));
+  engine::Update<Scalar> u;
+  u.eta = Scalar(1e-9), u.mu = Scalar(0.9), u.decay1 = Scalar(0.9), u.decay2 = Scalar(0.999), u.eps = Scalar(1e-8);
+  const engine::UpdateArrays<Scalar> arrays{theta.data(), g.data(), first.data(), second.data(), n};
+  const double time = least([&] { bpnet::kernels<Scalar>().updates[static_cast<int>(rule)](u, arrays); });
+  std::printf("| %s | %ld | %.3f |\n", name, static_cast<long>(n), time / static_cast<double>(n));
+}
+
+template <class Scalar>
+void print_all(const char* dtype) {
+  std::printf("## %s, engine %s\n\nOne tile of 64 samples; GFLOP/s, and nanoseconds an element turned around\n\n",
+              dtype, bpnet::kernels<Scalar>().level);
+  std::printf("| layer | forward (F1) | back (BP2) | weight gradient (BP3) | turned |\n|---|---|---|---|---|\n");
+  print_products<Scalar>(32, 4);
+  print_products<Scalar>(50, 50);
+  print_products<Scalar>(64, 64);
+  print_products<Scalar>(128, 128);
+  print_products<Scalar>(48, 512);
+  std::printf("\nNanoseconds an element\n\n| activation | value | with slope |\n|---|---|---|\n");
+  for (const char* name : {"relu", "sigmoid", "tanh", "gelu", "exponential"}) print_activation<Scalar>(name);
+  std::printf("\nNanoseconds a parameter\n\n| step | parameters | |\n|---|---|---|\n");
+  for (const Index n : {2000, 24000}) {
+    print_update<Scalar>("SGD", bpnet::Rule::plain, n);
+    print_update<Scalar>("RMSProp", bpnet::Rule::rmsprop, n);
+    print_update<Scalar>("Adam", bpnet::Rule::adam, n);
+  }
+  std::printf("\n");
+}
+
+}  // namespace
+
+int main() {
+  print_all<float>("float32");
+  print_all<double>("float64");
+}
