@@ -8,8 +8,6 @@ namespace {
 
 [[noreturn]] void wrong_type(const std::string& message) { throw py::type_error(message); }
 
-std::string type_name(py::handle object) { return py::str(py::type::of(object).attr("__name__")); }
-
 /// The element type of a dtype that the core can read.
 std::optional<ElementType> element_type_of(const py::dtype& dtype) {
   const auto bytes = dtype.itemsize();
@@ -93,20 +91,10 @@ std::string shape_text(const py::array& array) {
 }
 
 py::array as_real(py::handle object, const char* name) {
-  py::array array;
-  if (py::isinstance<py::array>(object)) {
-    array = py::reinterpret_borrow<py::array>(object);
-  } else {
-    if (object.is_none()) wrong_type(std::string(name) + " is None, but must be an array of real numbers");
-    try {
-      array = py::module_::import("numpy").attr("asarray")(object);
-    } catch (py::error_already_set& error) {
-      if (!error.matches(PyExc_ValueError) && !error.matches(PyExc_TypeError)) throw;
-      throw py::type_error(std::string(name) + " (" + type_name(object) +
-                           ") cannot be read as an array of real numbers: " + std::string(py::str(error.value())));
-    }
-  }
-  if (is_masked(array)) wrong_type(std::string(name) + " is a masked array; fill it or drop the masked samples first");
+  if (!py::isinstance<py::array>(object))  // lists, tensors, frames: Python knows what each of them offers
+    return py::module_::import("bpnet._arrays").attr("as_array")(name, object);
+  auto array = py::reinterpret_borrow<py::array>(object);
+  if (is_masked(array)) wrong_type(std::string(name) + " is masked; fill it or drop the masked samples first");
   if (!element_type_of(array.dtype()))
     wrong_type(std::string(name) + " has dtype " + std::string(py::str(array.dtype())) +
                ", but must be real numbers (bool, integer or float)");
@@ -116,20 +104,18 @@ py::array as_real(py::handle object, const char* name) {
 Input as_samples(py::handle object, Index width, const char* name) {
   const py::array x = as_real(object, name);
   Input input{x, {}, false};
-  const auto expected = std::string(name) + " has shape " + shape_text(x) + ", but the network takes (m, " +
-                        std::to_string(width) + ") or, for one sample, (" + std::to_string(width) + ",)";
-  if (x.ndim() == 1) {
-    if (x.shape(0) != width)
-      throw py::value_error(width == 1 ? expected + ": a column of samples is x.reshape(-1, 1)" : expected);
+  if (x.ndim() == 1 && x.shape(0) == width) {
     input.single = true;
     input.samples = view(x, 1, width, false, true);
-  } else if (x.ndim() == 2) {
-    if (x.shape(1) != width)
-      throw py::value_error(std::string(name) + " has " + std::to_string(x.shape(1)) +
-                            " features, but the network takes " + std::to_string(width));
+  } else if (x.ndim() == 2 && x.shape(1) == width) {
     input.samples = view(x, x.shape(0), width, true, true);
+  } else if (x.ndim() == 2) {
+    throw py::value_error(std::string(name) + " has " + std::to_string(x.shape(1)) +
+                          " features, but the network takes " + std::to_string(width));
   } else {
-    throw py::value_error(expected);
+    throw py::value_error(std::string(name) + " has shape " + shape_text(x) + ", but the network takes (m, " +
+                          std::to_string(width) + ") or, for one sample, (" + std::to_string(width) + ",)" +
+                          (x.ndim() == 1 && width == 1 ? ": a column of samples is x.reshape(-1, 1)" : ""));
   }
   return input;
 }
@@ -186,6 +172,7 @@ std::optional<Input> as_weights(py::handle object, Index m, bool single, const c
 template <class Scalar>
 void check_out(const py::array& out, const Input& x, Index width) {
   const auto wrong = [&](const std::string& what) { throw py::value_error("out " + what); };
+  if (is_masked(out)) wrong_type("out is a masked array, but must be a plain one");
   if (!out.dtype().is(py::dtype::of<Scalar>()) && !out.dtype().equal(py::dtype::of<Scalar>()))
     throw py::type_error("out has dtype " + std::string(py::str(out.dtype())) + ", but the network's is " +
                          std::string(py::str(py::dtype::of<Scalar>())));

@@ -1,4 +1,5 @@
-/// NumPy arrays as views of samples, checked. Nothing is copied here but objects that are no arrays yet.
+/// NumPy arrays as views of samples, checked. Nothing is copied here; objects that are no arrays yet become some in
+/// Python (_arrays.py), sharing their memory where they can.
 #pragma once
 
 #include <pybind11/numpy.h>

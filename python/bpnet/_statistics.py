@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._options import wrong_type
+from ._arrays import as_array
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -48,12 +48,7 @@ def shift_and_scale(
 
 
 def _as_rows(name: str, values: ArrayLike, n_columns: int, *, flat_allowed: bool) -> NDArray[Any]:
-    try:
-        rows = np.asarray(values)
-    except ValueError as error:  # rows of different lengths
-        raise TypeError(f"{name} cannot be read as an array of real numbers: {error}") from None
-    if rows.dtype.kind not in "buif":
-        wrong_type(name, values, "an array of real numbers")
+    rows = np.asarray(as_array(name, values))  # a np.matrix would never lose its second axis
     if flat_allowed and rows.ndim == 1 and n_columns == 1:
         rows = rows[:, np.newaxis]
     if rows.ndim != 2 or rows.shape[1] != n_columns or len(rows) == 0:

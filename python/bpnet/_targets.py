@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _core
+from ._arrays import as_array
 from ._errors import TargetRangeWarning
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def warn_of_targets_out_of_range(net: Network, y: ArrayLike) -> None:
     """Warns once in a network's life, at the user's line, where y lies outside what the network can give."""
     if net._warned:
         return
-    if net.sizes[-1] > 1 and np.ndim(y) == 1:  # class labels, or one sample
+    y = as_array("y", y)
+    if net.sizes[-1] > 1 and y.ndim == 1:  # class labels, or one sample
         return
     if net._native.targets_in_range(y):
         return

@@ -1,0 +1,71 @@
+"""Whatever holds real numbers, as a NumPy array that shares its memory where it can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_NUMPYS_WAYS = ("__array__", "__array_interface__", "__array_struct__")
+_FLOAT_SIZES = (2, 4, 8, np.dtype(np.longdouble).itemsize)
+
+
+def as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    """`values` as an array of real numbers.
+
+    Parameters
+    ----------
+    name : str
+        What complaints call it.
+    values : ndarray, an object with the buffer protocol, `__array__`, `__array_interface__` or `__dlpack__`, or a list
+        Only lists and tuples are copied by this; the core reads any real dtype and layout as it lies.
+
+    Raises
+    ------
+    TypeError
+        Where it holds no real numbers, or some of them are masked.
+
+    Examples
+    --------
+    >>> import array
+    >>> numbers = array.array("h", [1, 2, 3])
+    >>> view = as_array("x", numbers)
+    >>> numbers[0] = 7
+    >>> view
+    array([7, 2, 3], dtype=int16)
+    """
+    array = values if isinstance(values, np.ndarray) else _converted(name, values)
+    kind = array.dtype.kind
+    if kind not in "biuf" or (kind == "f" and array.dtype.itemsize not in _FLOAT_SIZES):
+        raise TypeError(
+            f"{_whose(name, values)} has dtype {array.dtype}, but must be real numbers (bool, integer or float)"
+        )
+    if type(array) is not np.ndarray and isinstance(array, np.ma.MaskedArray):
+        _refuse_masks(name, values)
+    return array
+
+
+def _converted(name: str, values: Any) -> NDArray[Any]:
+    """What is no array yet. A subclass is kept, so that a mask is seen."""
+    if values is None:
+        raise TypeError(f"{name} is None, but must be an array of real numbers")
+    is_list = type(values) is list or type(values) is tuple
+    if is_list and values and type(values[0]) is not float and any(isinstance(v, np.ma.MaskedArray) for v in values):
+        _refuse_masks(name, values)  # NumPy would drop them
+    try:
+        if not is_list and hasattr(values, "__dlpack__") and not any(hasattr(values, way) for way in _NUMPYS_WAYS):
+            return np.from_dlpack(values)
+        return np.asanyarray(values)
+    except (TypeError, ValueError, RuntimeError, BufferError, AttributeError) as error:
+        raise TypeError(f"{_whose(name, values)} cannot be read as an array of real numbers: {error}") from error
+
+
+def _whose(name: str, values: object) -> str:
+    return name if isinstance(values, np.ndarray) else f"{name} ({type(values).__name__})"
+
+
+def _refuse_masks(name: str, values: object) -> NoReturn:
+    raise TypeError(f"{_whose(name, values)} is masked; fill it or drop the masked samples first")
