@@ -200,6 +200,7 @@ void set_normalization(PyNetwork<Scalar>& self, const py::object& input_shift, c
 
 template <class Scalar>
 py::dict normalization(const PyNetwork<Scalar>& self) {
+  self.guard.meet();
   const auto& normal = self.net.normalization();
   const auto copy = [](const std::vector<Scalar>& v) -> py::object {
     if (v.empty()) return py::none();
@@ -221,6 +222,9 @@ bool targets_in_range(PyNetwork<Scalar>& self, py::handle object) {
   const Index m = array.ndim() == 0 ? 1 : array.shape(0);
   const bool single = array.ndim() == 0 || (array.ndim() == 1 && net.n_outputs() > 1 && m == net.n_outputs());
   const TargetInput y = as_targets(object, net.n_outputs(), single ? 1 : m, single, false, "y");
+  const Guard::Reading reading(self.guard);
+  SignalWatcher watcher;
+  engine::Pulse pulse(watcher.pointer());
   const Activation f = net.activation(net.depth());
   const auto low = static_cast<Scalar>(f.low()), high = static_cast<Scalar>(f.high());
   const auto& normal = net.normalization();
@@ -237,10 +241,24 @@ bool targets_in_range(PyNetwork<Scalar>& self, py::handle object) {
     if (normal.of_output())
       kernels<Scalar>().standardise(engine::Layout::unit_lanes, rows.data(), width, n, width,
                                     normal.pointer(normal.output_shift), normal.pointer(normal.output_scale));
+    pulse.beat(10.0 * static_cast<double>(n * width));
     for (Index k = 0; k < n * width; ++k)
       if (const Scalar v = rows[static_cast<std::size_t>(k)]; v < low || v > high) return false;
   }
   return true;
+}
+
+/// W^1..W^L, or b^1..b^L, as views.
+template <class Scalar>
+py::list views(py::object self, bool weights) {
+  auto& core = self.cast<PyNetwork<Scalar>&>();
+  core.guard.meet();
+  auto& net = core.net;
+  py::list all;
+  for (Index l = 1; l <= net.depth(); ++l)
+    all.append(weights ? view_of(self, net.weights(l), {net.size(l), net.size(l - 1)})
+                       : view_of(self, net.biases(l), {net.size(l)}));
+  return all;
 }
 
 template <class Scalar>
@@ -264,25 +282,12 @@ void bind_one(py::module_& module, const char* name) {
       .def("initialize", &initialize<Scalar>, py::arg("weights"), py::arg("biases"), py::arg("seed"))
       .def_property_readonly("parameters",
                              [](py::object self) {
-                               auto& net = self.cast<Self&>().net;
-                               return view_of(self, net.theta().data(), {net.n_parameters()});
+                               auto& core = self.cast<Self&>();
+                               core.guard.meet();
+                               return view_of(self, core.net.theta().data(), {core.net.n_parameters()});
                              })
-      .def_property_readonly("weights",
-                             [](py::object self) {
-                               auto& net = self.cast<Self&>().net;
-                               py::list views;
-                               for (Index l = 1; l <= net.depth(); ++l)
-                                 views.append(view_of(self, net.weights(l), {net.size(l), net.size(l - 1)}));
-                               return views;
-                             })
-      .def_property_readonly("biases",
-                             [](py::object self) {
-                               auto& net = self.cast<Self&>().net;
-                               py::list views;
-                               for (Index l = 1; l <= net.depth(); ++l)
-                                 views.append(view_of(self, net.biases(l), {net.size(l)}));
-                               return views;
-                             })
+      .def_property_readonly("weights", [](py::object self) { return views<Scalar>(std::move(self), true); })
+      .def_property_readonly("biases", [](py::object self) { return views<Scalar>(std::move(self), false); })
       .def_property_readonly("normalization", &normalization<Scalar>)
       .def("set_normalization", &set_normalization<Scalar>, py::arg("input_shift"), py::arg("input_scale"),
            py::arg("output_shift"), py::arg("output_scale"))
@@ -304,7 +309,14 @@ void bind_one(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
-  py::class_<PyNetworkBase>(module, "Network");
+  py::class_<PyNetworkBase>(module, "Network")
+      .def(
+          "before_use",
+          [](const PyNetworkBase& self, const py::object& call) {
+            Py_XDECREF(before_use.call);
+            before_use = call.is_none() ? BeforeUse{} : BeforeUse{&self.guard, call.inc_ref().ptr()};
+          },
+          py::arg("call").none(true));
   bind_one<float>(module, "Network32");
   bind_one<double>(module, "Network64");
 }

@@ -78,8 +78,14 @@ class TypedTrainer : public PyTrainer {
     resolve_threads(threads_);
   }
 
-  Index steps() const override { return trainer_.steps(); }
-  Index epochs() const override { return trainer_.epochs(); }
+  Index steps() const override {
+    self_.guard.meet();
+    return trainer_.steps();
+  }
+  Index epochs() const override {
+    self_.guard.meet();
+    return trainer_.epochs();
+  }
 
   double step(py::handle x, py::handle y, py::handle sample_weight) override {
     const Data<Scalar> data(self_.net, cost_, x, y, sample_weight, "");
@@ -109,6 +115,7 @@ class TypedTrainer : public PyTrainer {
       const auto parts = validation.cast<py::tuple>();
       held_out.emplace(self_.net, cost_, parts[0], parts[1], parts[2], "validation ");
       validation_batch = held_out->batch(holder_.use());
+      check_validation(*validation_batch);
     }
     const int threads = resolve_threads(threads_);
     const Guard::Writing writing(self_.guard);
@@ -136,6 +143,15 @@ class TypedTrainer : public PyTrainer {
   }
 
  private:
+  /// The core speaks of x, y and sample_weight; here they are the validation's.
+  void check_validation(const Batch<Scalar>& batch) const {
+    try {
+      self_.net.check_batch(batch);
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument(std::string("validation ") + error.what());
+    }
+  }
+
   py::object keep_;
   PyNetwork<Scalar>& self_;
   PyCost cost_;

@@ -25,6 +25,8 @@ unsigned fork_generation() {
   return registered ? forks().load(std::memory_order_relaxed) : 0;
 }
 
+void Guard::wait_before_use() { py::reinterpret_borrow<py::object>(before_use.call)(); }
+
 template <class Scalar>
 void PyCustomCost<Scalar>::evaluate(const Scalar* a, const Scalar* y, Index m, Index n, Scalar* cost,
                                     Scalar* grad) const {

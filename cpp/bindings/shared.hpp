@@ -14,6 +14,14 @@ namespace bpnet::bindings {
 /// How many forks lie between the process that imported bpnet and this one.
 unsigned fork_generation();
 
+/// What this thread calls, with the GIL, before it looks at one network: the thread that reads batches ahead of a
+/// training waits in there until the training has caught up.
+struct BeforeUse {
+  const void* guard = nullptr;  ///< the network's
+  PyObject* call = nullptr;
+};
+inline thread_local BeforeUse before_use;
+
 /// Many may read, or one write. Nobody waits: who comes at the wrong time is told so.
 class Guard {
  public:
@@ -21,7 +29,10 @@ class Guard {
   /// read (from callbacks).
   class Reading {
    public:
-    explicit Reading(Guard& guard) : guard_(guard), counted_(guard.begin_read()), generation_(fork_generation()) {}
+    explicit Reading(Guard& guard) : guard_(guard), generation_(fork_generation()) {
+      guard.meet();
+      counted_ = guard.begin_read();
+    }
     Reading(const Reading&) = delete;
     Reading& operator=(const Reading&) = delete;
     ~Reading() {
@@ -30,13 +41,16 @@ class Guard {
 
    private:
     Guard& guard_;
-    bool counted_;
     unsigned generation_;
+    bool counted_ = false;
   };
   /// Held while a call changes the network. RuntimeError while anybody else uses it.
   class Writing {
    public:
-    explicit Writing(Guard& guard) : guard_(guard) { guard_.begin_write(); }
+    explicit Writing(Guard& guard) : guard_(guard) {
+      guard.meet();
+      guard.begin_write();
+    }
     Writing(const Writing&) = delete;
     Writing& operator=(const Writing&) = delete;
     ~Writing() {
@@ -48,7 +62,14 @@ class Guard {
     Guard& guard_;
   };
 
+  /// What every use begins with, also one that needs no turn: a look at the parameters, at the number of steps.
+  void meet() const {
+    if (before_use.guard == this) wait_before_use();
+  }
+
  private:
+  static void wait_before_use();
+
   /// In a forked child the parent's other threads are gone, and with them whoever they were counted for.
   void forget_other_process() {
     const unsigned now = fork_generation();

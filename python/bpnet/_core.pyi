@@ -49,6 +49,8 @@ class Network:
     activations: list[str]
     n_parameters: int
 
+    def before_use(self, call: Callable[[], object] | None) -> None:
+        """What this thread calls from now on whenever it is about to look at this network; one network a thread."""
     def initialize(
         self,
         # scheme and its numbers: ("normal", mean, std), ("uniform", low, high), ("orthogonal", gain, 0), ...

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core
+from ._arrays import as_array
 from ._costs import resolve_cost
 from ._gradient import Gradient
 from ._history import History
 from ._network import Network
 from ._optimizers import resolve_optimizer
 from ._options import flag, is_number, real, thread_count, whole, wrong_type
+from ._reading import Reader
 from ._seeds import resolve_seed
 from ._targets import warn_of_targets_out_of_range
 
@@ -22,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from ._costs import CostLike
     from ._optimizers import Optimizer, OptimizerLike
     from ._seeds import SeedLike
 
     Validation: TypeAlias = "float | tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike | None]"
-    Batch: TypeAlias = "tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike | None]"
+    BatchLike: TypeAlias = "tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, ArrayLike | None]"
 
 
 class Trainer:
@@ -304,6 +306,8 @@ class Trainer:
         progress = flag("progress", progress)
         if callback is not None and not callable(callback):
             wrong_type("callback", callback, "a callable (trainer, epoch, history) or None")
+        x, y = as_array("x", x), as_array("y", y)
+        sample_weight = None if sample_weight is None else as_array("sample_weight", sample_weight)
         held_out: tuple[Any, Any, Any | None] | None = None
         if validation is not None:
             x, y, sample_weight, held_out = split_validation(x, y, sample_weight, validation)
@@ -328,15 +332,18 @@ class Trainer:
         history.stopped_by = "callback" if stopped else "epochs"
         return history
 
-    def fit_batches(self, batches: Iterable[Batch], epochs: int = 1) -> History:
+    def fit_batches(self, batches: Iterable[BatchLike], epochs: int = 1, *, prefetch: int = 1) -> History:
         """One step for each batch of an iterable, in its order: a loader, a simulator, a list.
 
         Parameters
         ----------
         batches : iterable of (x, y) or (x, y, sample_weight)
-            Iterated once an epoch.
+            Iterated once an epoch. Arrays of any real dtype and layout, as for `Network.gradient`.
         epochs : int
             How often, >= 0.
+        prefetch : int
+            How many batches a thread may read ahead while one is trained on, >= 0. The result does not depend on it.
+            The thread starts once reading proves slow; 0 reads in the calling thread.
 
         Returns
         -------
@@ -349,6 +356,17 @@ class Trainer:
             Where batches is empty, gives something else, or cannot be iterated again and epochs > 1.
         DivergenceError
             As for `step`.
+
+        Whatever batches itself raises comes out after the steps of all batches before it. After any exception a
+        generator is closed.
+
+        Notes
+        -----
+        With prefetch, each batch is copied before the next one is asked for: a generator may reuse its arrays. One
+        that predicts with this network, or reads its parameters or `trainer.steps`, waits there until the batches it
+        gave are trained on, so that it sees what it would see without the thread. Only views of the parameters taken
+        beforehand are not watched over, and what belongs to one thread (an SQLite connection) cannot be read in
+        another: take `prefetch=0` there, which copies nothing either. A list or tuple is neither copied nor read ahead.
 
         Examples
         --------
@@ -365,31 +383,38 @@ class Trainer:
                 f"batches ({type(batches).__name__}) can be iterated only once, but epochs is {epochs}: "
                 "pass a list, or an object whose __iter__ begins anew"
             )
+        prefetch = whole("prefetch", prefetch, at_least=0) if not isinstance(batches, (list, tuple)) else 0
         history = History()
         start, steps = time.perf_counter(), self.steps
         for _ in range(epochs):
-            history.cost.append(self._pass_over(batches))
+            history.cost.append(self._pass_over(batches, prefetch))
         history.seconds, history.steps = time.perf_counter() - start, self.steps - steps
         history.stopped_by = "epochs"
         return history
 
-    def _pass_over(self, batches: Iterable[Batch]) -> float:
+    def _pass_over(self, batches: Iterable[BatchLike], prefetch: int) -> float:
         """One epoch of `fit_batches`; its mean cost."""
         total = weights = 0.0
         index = -1
-        for index, batch in enumerate(batches):
-            if not isinstance(batch, (tuple, list)) or not 2 <= len(batch) <= 3:
-                wrong_type(f"batches[{index}]", batch, "(x, y) or (x, y, sample_weight)")
-            x, y, *rest = batch
-            sample_weight = rest[0] if rest else None
-            cost = self.step(x, y, sample_weight)
-            weight = float(np.sum(sample_weight)) if sample_weight is not None else _n_samples(x)
-            if weight > 0:
-                total += weight * cost
-                weights += weight
+        with Reader(iter(batches), prefetch, self._net._native) as reader:
+            for index, (x, y, sample_weight) in enumerate(reader):
+                try:
+                    cost = self.step(x, y, sample_weight)
+                except (TypeError, ValueError) as error:
+                    if type(error) not in (TypeError, ValueError):
+                        raise
+                    raise type(error)(f"batches[{index}]: {error}") from error
+                weight = _n_samples(x) if sample_weight is None else self._total(sample_weight)
+                if weight > 0:
+                    total += weight * cost
+                    weights += weight
         if index < 0:
             raise ValueError("batches is empty")
         return total / weights if weights > 0 else math.nan
+
+    def _total(self, weights: NDArray[Any]) -> float:
+        """Their sum as the core has it: in the network's dtype, one after the other."""
+        return float(np.cumsum(np.array(weights, self._net.dtype), dtype=np.float64)[-1])
 
     def _look_at_targets(self, y: ArrayLike) -> None:
         self._targets_seen = True
@@ -404,14 +429,14 @@ class _Run:
         trainer: Trainer,
         epochs: int,
         batch_size: int,
-        x: ArrayLike | None,
+        x: NDArray[Any] | None,
         callback: Callable[[Trainer, int, History], object] | None,
     ) -> None:
         """x None: no bar."""
         self.history = History()
         self.trainer = trainer
         self.callback = callback
-        self.bar = None if x is None else _bar(epochs * -(-len(np.asarray(x)) // batch_size))
+        self.bar = None if x is None else _bar(epochs * -(-_n_samples(x) // batch_size))
         self.steps_before = trainer.steps
         self.start = time.perf_counter()
 
@@ -448,14 +473,13 @@ def _bar(total: int) -> Any:
     return tqdm(total=total, unit="step", unit_scale=True)
 
 
-def _n_samples(x: ArrayLike) -> int:
-    shape = np.shape(x)
-    return shape[0] if len(shape) > 1 else 1
+def _n_samples(x: NDArray[Any]) -> int:
+    return len(x) if x.ndim > 1 else 1
 
 
 def split_validation(
-    x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, validation: Validation
-) -> tuple[ArrayLike, ArrayLike, ArrayLike | None, tuple[Any, Any, Any | None]]:
+    x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None, validation: Validation
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None, tuple[Any, Any, Any | None]]:
     """(x, y, sample_weight) to train on, and (x, y, sample_weight) to validate on."""
     kinds = "(x, y), (x, y, sample_weight) or a fraction"
     if isinstance(validation, (tuple, list)):
@@ -465,10 +489,8 @@ def split_validation(
     if not is_number(validation):
         wrong_type("validation", validation, kinds)
     fraction = real("validation", validation, above=0, below=1)
-    x, y = np.asarray(x), np.asarray(y)
-    weights = None if sample_weight is None else np.asarray(sample_weight)
     m = len(x) if x.ndim else 0
-    for name, array in (("x", x), ("y", y), ("sample_weight", weights)):
+    for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         if array is not None and (array.ndim == 0 or len(array) != m):
             raise ValueError(f"{name} has shape {array.shape}, but x has {m} samples")
     cut = m - round(fraction * m)
@@ -476,5 +498,5 @@ def split_validation(
         raise ValueError(
             f"validation is {fraction:g} of {m} samples, which leaves {cut} to train on and {m - cut} to validate"
         )
-    tail = None if weights is None else weights[cut:]
-    return x[:cut], y[:cut], None if weights is None else weights[:cut], (x[cut:], y[cut:], tail)
+    head, tail = (None, None) if sample_weight is None else (sample_weight[:cut], sample_weight[cut:])
+    return x[:cut], y[:cut], head, (x[cut:], y[cut:], tail)
