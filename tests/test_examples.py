@@ -148,6 +148,27 @@ def test_without_matplotlib_the_text_is_all_there(tmp_path, script):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and RLIMIT_DATA holds on Linux only")
+def test_larger_than_memory(tmp_path):
+    """20 MiB of data under a limit of 16; np.fromfile cannot have it."""
+    output = run(tmp_path, "larger_than_memory.py", "--rows", 1_048_576, "--limit", 16, "--epochs", 1)
+    assert "20 MiB of data, 16 MiB of memory" in output
+    assert "np.fromfile: MemoryError" in output
+    for way in ("mapped", "streamed"):
+        assert number(rf"{way}: +root mean square error ([\d.]+)", output) < 0.2  # the noise alone has 0.1
+    assert "fits into 64 MiB" in run(tmp_path, "larger_than_memory.py", "--rows", 1000, fails=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("limit", "held"), [(4, True), (0.01, False)])
+def test_training_on_a_map_adds_next_to_no_memory(limit, held):
+    """benchmarks/memory.py on a tenth of its rows: 19 MiB of data."""
+    command = [sys.executable, "-m", "benchmarks.memory", "--rows", "1000000", "--limit", str(limit), "--threads", "2"]
+    done = subprocess.run(command, cwd=EXAMPLES.parent, capture_output=True, text=True, timeout=300, check=False)
+    assert (done.returncode == 0) == held, done.stdout + done.stderr
+    assert f"{'held' if held else 'EXCEEDED'}" in done.stdout
+
+
 def test_gradient_wrt_input_refuses_a_change_into_itself(tmp_path):
     message = run(tmp_path, "gradient_wrt_input.py", "--digit", 4, "--target", 4, fails=True)
     assert "--digit and --target are the same" in message
