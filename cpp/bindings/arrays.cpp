@@ -83,6 +83,8 @@ std::pair<const char*, const char*> extent(const py::array& array) {
 
 }  // namespace
 
+std::string type_name(py::handle object) { return py::str(py::type::of(object).attr("__name__")); }
+
 std::string shape_text(const py::array& array) {
   std::string text = "(";
   for (py::ssize_t axis = 0; axis < array.ndim(); ++axis)

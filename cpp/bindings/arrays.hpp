@@ -24,6 +24,9 @@ struct Input {
 /// `object` as an array of real numbers. TypeError where it is none: complex, text, objects, masked, ...
 py::array as_real(py::handle object, const char* name);
 
+/// The name of an object's class, for complaints.
+std::string type_name(py::handle object);
+
 /// How a shape reads in a message: (3, 784).
 std::string shape_text(const py::array& array);
 

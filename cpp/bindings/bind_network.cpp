@@ -47,7 +47,8 @@ py::object predict(PyNetwork<Scalar>& self, py::handle x, py::object out, py::ha
   if (out.is_none()) {
     out = new_rows<Scalar>(input.samples.count, net.n_outputs(), input.single);
   } else {
-    if (!py::isinstance<py::array>(out)) throw py::type_error("out must be a NumPy array");
+    if (!py::isinstance<py::array>(out))
+      throw py::type_error("out is a " + type_name(out) + ", but must be a NumPy array");
     if (!input.array) input.array = py::reinterpret_borrow<py::object>(x);
     check_out<Scalar>(py::reinterpret_borrow<py::array>(out), input, net.n_outputs());
     const auto* first = reinterpret_cast<const char*>(net.theta().data());

@@ -126,11 +126,14 @@ class TypedTrainer : public PyTrainer {
                                                   })));
     typename Trainer<Scalar>::OnEpoch hook;
     if (!on_epoch.is_none())
-      hook = [&on_epoch](const Epoch& epoch) {
+      hook = [&](const Epoch& epoch) {
         const py::gil_scoped_acquire gil;
         const py::object stop = on_epoch(epoch.number, epoch.cost, epoch.validation_cost);
         const int truth = PyObject_IsTrue(stop.ptr());
         if (truth < 0) throw py::error_already_set();
+        // The core trusts labels that it has looked through, but a callback may have written to them.
+        if (data.y.labels) self_.net.check_batch(data.batch(holder_.use()));
+        if (validation_batch && held_out->y.labels) check_validation(*validation_batch);
         return truth == 1;
       };
     History history;

@@ -11,8 +11,11 @@ from ._options import choice, shown, whole, wrong_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeAlias
 
     from numpy.typing import DTypeLike
+
+    Native: TypeAlias = "_core.Network32 | _core.Network64"
 
 _ACTIVATIONS = tuple(_core.activation_names())
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -33,11 +36,24 @@ def check_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return checked
 
 
+def count_parameters(sizes: tuple[int, ...]) -> int:
+    return sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+
+
 def check_capacity(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """ValueError where not even an address could reach all parameters."""
-    count = sum(n_out * (n_in + 1) for n_in, n_out in zip(sizes, sizes[1:], strict=False))
+    count = count_parameters(sizes)
     if count * dtype.itemsize >= 2**63:
         raise ValueError(f"sizes is {shown(list(sizes))}: {count:.3g} parameters are more than memory can hold")
+
+
+def allocate(kind: type[Native], sizes: tuple[int, ...], activations: list[str]) -> Native:
+    """The core's network; where there is no room for it, the MemoryError says for how much."""
+    try:
+        return kind(sizes, activations)
+    except MemoryError:
+        count = count_parameters(sizes)
+        raise MemoryError(f"sizes is {shown(list(sizes))}: there is no memory for {count:,} parameters") from None
 
 
 def check_activations(activation: str | Sequence[str], output_activation: str, depth: int) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core
-from ._architecture import FLOAT32, FLOAT64, check_activations, check_capacity, check_dtype, check_sizes
+from ._architecture import FLOAT32, FLOAT64, allocate, check_activations, check_capacity, check_dtype, check_sizes
 from ._costs import resolve_cost
 from ._gradient import Activations, Gradient, wrt_bits
 from ._initializers import resolve_bias_init, resolve_weight_init, to_plain
@@ -118,7 +118,7 @@ class Network:
         self._bias_init, biases = resolve_bias_init(bias_init)
         self._seed = resolve_seed(seed)
         self._sizes = checked
-        self._native = (_core.Network32 if kind == FLOAT32 else _core.Network64)(checked, names)
+        self._native = allocate(_core.Network32 if kind == FLOAT32 else _core.Network64, checked, names)
         self._predict = self._native.predict
         self._warned = False
         return weights, biases

@@ -22,14 +22,16 @@ def warn_of_targets_out_of_range(net: Network, y: ArrayLike) -> None:
     if net._warned:
         return
     y = as_array("y", y)
-    if net.sizes[-1] > 1 and y.ndim == 1:  # class labels, or one sample
+    if net.sizes[-1] > 1 and y.ndim < 2:  # class labels, one sample, or refused later
         return
     if net._native.targets_in_range(y):
+        return
+    low, high = float(np.fmin.reduce(y, axis=None)), float(np.fmax.reduce(y, axis=None))  # which pass over NaN
+    if max(-low, high) > float(np.finfo(net.dtype).max):  # which is refused, and not for its range
         return
     import warnings
 
     net._warned = True
-    low, high = float(np.fmin.reduce(y, axis=None)), float(np.fmax.reduce(y, axis=None))  # which pass over NaN
     name = net.activations[-1]
     warnings.warn(
         f"y goes from {low:.4g} to {high:.4g}, but the network's output {_reach(net, name)}: no training can fit that. "
