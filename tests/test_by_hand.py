@@ -64,6 +64,7 @@ def test_mean_and_sum_over_two_samples(net):
 
 
 def test_one_step_of_gradient_descent(net):
+    net = net.copy()
     before = net.parameters.copy()
     trainer = bpnet.Trainer(net, cost="quadratic", optimizer=bpnet.SGD(learning_rate=2.0))
     same(trainer.step(X[None], Y[None]), COST, net.dtype)

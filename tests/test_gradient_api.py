@@ -187,8 +187,8 @@ def test_a_callable_may_use_the_network(problem):
 
 def test_networks_inside_a_cost_inside_a_fit(problem):
     """A cost that trains on what another network says: both keep their scratch apart."""
-    net, x, y = problem
-    twin, teacher = net.copy(), random_net([3, 70, 9, 2], "sine", "sigmoid", seed=9)
+    given, x, y = problem
+    net, twin, teacher = given.copy(), given.copy(), random_net([3, 70, 9, 2], "sine", "sigmoid", seed=9)
 
     def plain(a, y):
         return ((a - y) ** 2).sum(1) / 2, a - y
