@@ -47,8 +47,10 @@ void load_targets(const Model<Scalar>& net, const Targets& y, Workspace<Scalar>&
     std::fill_n(w.y, count_of(w, n), Scalar(0));
     const bool lanes = w.layout == engine::Layout::sample_lanes;
     for (Index s = 0; s < w.m; ++s) {
-      const auto label =
-          static_cast<Index>(engine::element<double>(y.values, w.indices[static_cast<std::size_t>(s)], 0));
+      const double value = engine::element<double>(y.values, w.indices[static_cast<std::size_t>(s)], 0);
+      if (!(value >= 0 && value < static_cast<double>(n)))  // they were looked through, but may be written to meanwhile
+        throw std::invalid_argument("y has changed during the call: it has the class label " + std::to_string(value));
+      const auto label = static_cast<Index>(value);
       w.y[lanes ? label * stride + s : s * stride + label] = Scalar(1);
     }
   } else {
