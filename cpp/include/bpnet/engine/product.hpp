@@ -201,7 +201,7 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
 template <class Scalar>
 void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* a, Scalar* z) {
   using L = Lanes<Scalar>;
-  constexpr int most = 2 * Block<Scalar>::packets;  // so many chains side by side hide the latency of each
+  constexpr int most = 6 * Block<Scalar>::packets;  // many chains hide the latency of each, and long columns stream
   const Index packets = (n_out + L::size - 1) / L::size;
   in_blocks<most>(
       packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
