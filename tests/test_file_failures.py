@@ -133,6 +133,29 @@ def test_a_network_that_changes_meanwhile_is_not_saved(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_saving_while_it_is_trained(tmp_path):
+    """A callback of the fit may save; another thread is told that it may not."""
+    net, complaints = random_net([3, 4, 2], dtype="float32"), []
+    x = np.random.default_rng(0).normal(size=(50, 3))
+
+    def elsewhere():
+        try:
+            net.save(tmp_path / "elsewhere")
+        except RuntimeError as error:
+            complaints.append(error)
+
+    def callback(trainer, epoch, history):
+        net.save(tmp_path / "net")
+        assert np.array_equal(bpnet.load(tmp_path / "net").parameters, net.parameters)
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+
+    net.fit(x, x[:, :2], epochs=2, callback=callback)
+    assert len(complaints) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
 # ---- what stays as it was --------------------------------------------------------------------------------------------
 
 
