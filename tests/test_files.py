@@ -13,7 +13,7 @@ import bpnet
 import numpy as np
 import oracle
 import pytest
-from bpnet import _reading
+from bpnet import _model_file
 from bpnet._serialization import to_bytes
 from nets import bits, random_net
 
@@ -193,11 +193,11 @@ def test_what_the_safetensors_package_writes_is_read(tmp_path):
 @pytest.mark.parametrize("block", [8, 100, 1000])
 def test_large_arrays_go_in_pieces(block, tmp_path, monkeypatch):
     """Rows wider than a piece, several rows a piece, and what is left over at the end."""
-    monkeypatch.setattr(_reading, "BLOCK", block)
+    monkeypatch.setattr(_model_file, "BLOCK", block)
     for net in [*networks(), *(bpnet.Network([71, 2, 30], dtype=dtype, seed=0) for dtype in ("float32", "float64"))]:
         assert bits(through_a_file(net, tmp_path).parameters) == bits(net.parameters)
         assert bits(bpnet.load(io.BytesIO(to_bytes(net))).parameters) == bits(net.parameters)
-        pieces = [tile.nbytes for W in net.weights for tile in _reading.tiles(W)]
+        pieces = [tile.nbytes for W in net.weights for tile in _model_file.tiles(W)]
         assert sum(pieces) == sum(W.nbytes for W in net.weights) and max(pieces) <= block
 
 

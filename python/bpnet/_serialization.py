@@ -18,7 +18,7 @@ import numpy as np
 from . import _core, _self_test
 from ._atomic import write_file
 from ._container import header_bytes
-from ._reading import FORMAT_VERSION, TYPES, move, read_model, tiles
+from ._model_file import FORMAT_VERSION, TYPES, move, read_model, tiles
 from ._source import from_memory, open_source
 
 if TYPE_CHECKING:
