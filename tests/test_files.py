@@ -1,13 +1,20 @@
 """Networks as files, pickles and copies: equal to the last bit, and honest complaints about everything else."""
 
 import copy
+import io
 import json
+import os
 import pickle
+import subprocess
+import sys
+import zlib
 
 import bpnet
 import numpy as np
 import oracle
 import pytest
+from bpnet import _model_file
+from bpnet._serialization import to_bytes
 from nets import bits, random_net
 
 X = np.random.default_rng(0).normal(size=(20, 3))
@@ -18,6 +25,50 @@ def through_a_file(net, tmp_path):
     return bpnet.load(tmp_path / "net.safetensors")
 
 
+def through_a_file_object(net, tmp_path):
+    with open(tmp_path / "net", "wb") as file:
+        net.save(file)
+    with open(tmp_path / "net", "rb") as file:
+        return bpnet.load(file)
+
+
+def through_a_raw_file(net, tmp_path):
+    with open(tmp_path / "net", "wb", buffering=0) as file:
+        net.save(file)
+    with open(tmp_path / "net", "rb", buffering=0) as file:
+        return bpnet.load(file)
+
+
+def through_memory(net, tmp_path):
+    file = io.BytesIO()
+    net.save(file)
+    assert file.getvalue() == to_bytes(net)
+    file.seek(0)
+    return bpnet.load(file)
+
+
+def in_the_middle(net, tmp_path):
+    """From where the file stands, to its end."""
+    file = io.BytesIO(b"something else" + to_bytes(net))
+    file.read(14)
+    return bpnet.load(file)
+
+
+class Trickle:
+    """Reads, a few bytes a time, and nothing else."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def read(self, count):
+        part, self.data = self.data[: min(count, 1000)], self.data[min(count, 1000) :]
+        return bytearray(part)
+
+
+def doubled(data):
+    return bytes(byte for byte in data for _ in range(2))
+
+
 WAYS = {
     "save and load": through_a_file,
     "str path": lambda net, tmp_path: (net.save(str(tmp_path / "n")), bpnet.load(str(tmp_path / "n")))[1],
@@ -26,6 +77,15 @@ WAYS = {
     "copy": lambda net, _: copy.copy(net),
     "deepcopy": lambda net, _: copy.deepcopy(net),
     ".copy()": lambda net, _: net.copy(),
+    "bytes": lambda net, _: bpnet.load(to_bytes(net)),
+    "bytearray": lambda net, _: bpnet.load(bytearray(to_bytes(net))),
+    "memoryview": lambda net, _: bpnet.load(memoryview(b"--" + to_bytes(net))[2:]),
+    "strided memoryview": lambda net, _: bpnet.load(memoryview(doubled(to_bytes(net)))[::2]),
+    "file object": through_a_file_object,
+    "raw file": through_a_raw_file,
+    "memory": through_memory,
+    "in the middle of a file": in_the_middle,
+    "a reader of its own": lambda net, _: bpnet.load(Trickle(to_bytes(net))),
 }
 
 
@@ -90,9 +150,74 @@ def test_the_file_is_what_the_documentation_says(tmp_path):
     assert json.loads(metadata["config"]) == net.config
     shapes = {"weights.1": (4, 3), "biases.1": (4,), "weights.2": (2, 4), "biases.2": (2,)}
     shapes |= {"input_shift": (3,), "input_scale": (3,), "output_shift": (2,), "output_scale": (2,)}
+    shapes |= {"self_test.x": (3, 3), "self_test.y": (3, 2), "checksums": (11, 4)}
     assert {name: t.shape for name, t in tensors.items()} == shapes
     assert (tensors["weights.1"] == net.weights[0]).all()
     assert (tensors["biases.2"] == net.biases[1]).all()
+    assert bits(net.predict(tensors["self_test.x"])) == bits(tensors["self_test.y"])
+    sums = [zlib.crc32(metadata["config"].encode())]
+    sums += [zlib.crc32(tensors[name].tobytes()) for name in [*shapes][:-1]]
+    assert tensors["checksums"].view("<u4").ravel().tolist() == sums
+
+
+def test_the_same_network_gives_the_same_bytes(tmp_path):
+    """In every process, whatever its hashes are."""
+    script = "import sys, bpnet; bpnet.load(sys.argv[1]).save(sys.argv[2])"
+    for i, net in enumerate(networks()):
+        net.save(tmp_path / "first")
+        data = (tmp_path / "first").read_bytes()
+        assert to_bytes(net) == to_bytes(net.copy()) == data
+        if i == 2:
+            for seed in "017":
+                command = [sys.executable, "-c", script, tmp_path / "first", tmp_path / "second"]
+                subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, check=True)
+                assert (tmp_path / "second").read_bytes() == data
+
+
+def test_what_the_safetensors_package_writes_is_read(tmp_path):
+    """It sorts tensors its own way, and metadata as it likes."""
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    for net in networks():
+        net.save(tmp_path / "net")
+        with safe_open(tmp_path / "net", framework="numpy") as file:
+            metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+        save_file(tensors, tmp_path / "again", metadata | {"author": "José \U0001f600"})
+        assert (tmp_path / "again").read_bytes() != (tmp_path / "net").read_bytes()
+        again = bpnet.load(tmp_path / "again")
+        assert bits(again.parameters) == bits(net.parameters)
+        assert again.config == net.config
+
+
+@pytest.mark.parametrize("block", [8, 100, 1000])
+def test_large_arrays_go_in_pieces(block, tmp_path, monkeypatch):
+    """Rows wider than a piece, several rows a piece, and what is left over at the end."""
+    monkeypatch.setattr(_model_file, "BLOCK", block)
+    for net in [*networks(), *(bpnet.Network([71, 2, 30], dtype=dtype, seed=0) for dtype in ("float32", "float64"))]:
+        assert bits(through_a_file(net, tmp_path).parameters) == bits(net.parameters)
+        assert bits(bpnet.load(io.BytesIO(to_bytes(net))).parameters) == bits(net.parameters)
+        pieces = [tile.nbytes for W in net.weights for tile in _model_file.tiles(W)]
+        assert sum(pieces) == sum(W.nbytes for W in net.weights) and max(pieces) <= block
+
+
+def test_what_is_no_file():
+    for wrong in (None, 7, 1.5, ["net"], bpnet.Network([1, 1])):
+        with pytest.raises(TypeError, match="path is .* must be a path, a binary file or bytes"):
+            bpnet.load(wrong)
+    with pytest.raises(TypeError, match="binary mode"):
+        bpnet.load(io.StringIO("{}"))
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(ValueError, match="closed file") as caught:
+        bpnet.load(closed)
+    assert caught.type is ValueError
+
+
+def test_loading_leaves_the_file_open_and_at_its_end():
+    file = io.BytesIO(to_bytes(random_net([3, 2])))
+    bpnet.load(file)
+    assert file.tell() == len(file.getvalue())
 
 
 def test_saving_replaces_and_leaves_no_litter(tmp_path):

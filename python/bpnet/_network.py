@@ -17,6 +17,7 @@ from ._seeds import resolve_seed
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
+    from typing import BinaryIO
 
     from numpy.typing import ArrayLike, DTypeLike, NDArray
     from typing_extensions import Self
@@ -559,20 +560,23 @@ class Network:
             )
         return twin
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the network to a safetensors file; `bpnet.load` reads it.
+    def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
+        """Writes the network to a safetensors file; `bpnet.load` reads it. The same network gives the same bytes.
 
-        The file appears in one piece: a crash or a full disk leaves the one that was there.
+        The file appears in one piece: a crash or a full disk leaves the one that was there. When this returns, the disk
+        has it. Mode and owner of an existing file stay.
 
         Parameters
         ----------
-        path : str or path-like
-            The file; one that exists is replaced.
+        path : str, path-like or binary file
+            The file; one that exists is replaced. What is open already is written to, and neither flushed nor closed.
 
         Raises
         ------
         OSError
             Where it cannot be written.
+        RuntimeError
+            Where another thread trains or changes the network meanwhile.
         """
         from ._serialization import save
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import Any, BinaryIO
 
 from .. import _core
 from .._architecture import FLOAT32
-from .._atomic import write_bytes
+from .._atomic import write_file
 from .._network import Network
 from .._options import wrong_type
 from ..interop._require import require
 from ._activations import add_activation
 from ._nodes import Nodes
-
-if TYPE_CHECKING:
-    import os
 
 INSTALL = "'bpnet[onnx]'"
 _OPSET, _IR_VERSION = 13, 7  # ONNX 1.8 (2020): the first in which Softmax has an axis of its own
@@ -61,7 +59,12 @@ def export(net: Network, path: str | os.PathLike[str]) -> None:
             f"net has {net.parameters.nbytes / 2**30:.1f} GiB of parameters, but an ONNX file holds at most 2 GiB; "
             "net.save has no such limit"
         )
-    write_bytes(path, to_model(net).SerializeToString())
+    data = to_model(net).SerializeToString()
+
+    def fill(file: BinaryIO) -> None:
+        file.write(data)
+
+    write_file(os.fsdecode(path), fill)
 
 
 def to_model(net: Network) -> Any:
