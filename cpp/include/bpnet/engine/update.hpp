@@ -119,34 +119,33 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
   const UpdateLanes<L> numbers(u);
   const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
-  const auto step = [&numbers, &l1, &l2, &zero, penalised](auto load, auto store, Scalar* at, const Scalar* g_at,
-                                                           Scalar* first_at, Scalar* second_at) {
-    L theta = load(at), g = load(g_at), first = zero, second = zero;
-    if constexpr (Rule::states > 0) first = load(first_at);
-    if constexpr (Rule::states > 1) second = load(second_at);
+  const auto step = [&numbers, &l1, &l2, &zero, penalised](auto load, auto store, const UpdateArrays<Scalar>& at,
+                                                           Index i) {
+    L theta = load(at.theta + i), g = load(at.g + i), first = zero, second = zero;
+    if constexpr (Rule::states > 0) first = load(at.first + i);
+    if constexpr (Rule::states > 1) second = load(at.second + i);
     if (penalised) {
       g = madd(l2, theta, g);
       g = g + select(theta == zero, zero, copysign(l1, theta));
     }
     Rule::apply(numbers, theta, g, first, second);
-    store(theta, at);
-    if constexpr (Rule::states > 0) store(first, first_at);
-    if constexpr (Rule::states > 1) store(second, second_at);
+    store(theta, at.theta + i);
+    if constexpr (Rule::states > 0) store(first, at.first + i);
+    if constexpr (Rule::states > 1) store(second, at.second + i);
   };
   const Index n = arrays.n;
   for (Index column = 0; column < arrays.columns; ++column) {
-    const Index begin = column * arrays.stride;
-    Scalar* theta = arrays.theta + begin;
-    Scalar* first = Rule::states > 0 ? arrays.first + begin : nullptr;
-    Scalar* second = Rule::states > 1 ? arrays.second + begin : nullptr;
-    const Scalar* g = arrays.g + column * arrays.g_stride;
+    UpdateArrays<Scalar> at = arrays;  // a copy: its pointers stay in registers
+    at.theta += column * arrays.stride;
+    at.g += column * arrays.g_stride;
+    if constexpr (Rule::states > 0) at.first += column * arrays.stride;
+    if constexpr (Rule::states > 1) at.second += column * arrays.stride;
     Index i = 0;
     for (; i + L::size <= n; i += L::size)
-      step([](const Scalar* at) { return L::load(at); }, [](L x, Scalar* at) { x.store(at); }, theta + i, g + i,
-           first + i, second + i);
+      step([](const Scalar* from) { return L::load(from); }, [](L x, Scalar* to) { x.store(to); }, at, i);
     if (const Index rest = n - i; rest > 0)
-      step([rest](const Scalar* at) { return L::load_first(at, rest); },
-           [rest](L x, Scalar* at) { x.store_first(at, rest); }, theta + i, g + i, first + i, second + i);
+      step([rest](const Scalar* from) { return L::load_first(from, rest); },
+           [rest](L x, Scalar* to) { x.store_first(to, rest); }, at, i);
   }
 }
 
