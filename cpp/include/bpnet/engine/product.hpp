@@ -59,7 +59,7 @@ void combine_from(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, c
                   Index stride) {
   using L = Lanes<Scalar>;
   constexpr int max_rows = Block<Scalar>::rows, max_packets = Block<Scalar>::packets;
-  in_blocks<max_rows>(
+  in_ladder<max_rows>(
       rows, [&](Index row, auto n_rows) __attribute__((always_inline)) {
         in_blocks<max_packets>(
             stride / L::size, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
@@ -203,7 +203,7 @@ void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const
   using L = Lanes<Scalar>;
   constexpr int most = 6 * Block<Scalar>::packets;  // many chains hide the latency of each, and long columns stream
   const Index packets = (n_out + L::size - 1) / L::size;
-  in_blocks<most>(
+  in_ladder<most>(
       packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
         constexpr int P = n_packets();
         const Scalar* column = W + packet * L::size;
@@ -328,7 +328,7 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
     const Index j = packet * L::size;
     const Scalar* rows = delta.data + j * delta.block_stride;
     const bool cut = tail != 0 && j + P * L::size > n_out;
-    in_blocks<most>(
+    in_ladder<most>(
         n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
           Scalar* to = dW + i * dW_stride + j;
           if (cut)
