@@ -11,10 +11,12 @@
 #include "bpnet/engine/softmax.hpp"
 #include "bpnet/engine/update.hpp"
 #include "numbers.hpp"
+#include "plain.hpp"
 
 namespace {
 
 using namespace bpnet::engine;
+using plain::fused;
 
 constexpr Index max_batch = 70;
 
@@ -26,15 +28,6 @@ const std::vector<Index>& widths() {
     return w;
   }();
   return all;
-}
-
-/// a b + c as Lanes compute it.
-template <class Scalar>
-Scalar fused(Scalar a, Scalar b, Scalar c) {
-  if constexpr (has_fma)
-    return std::fma(a, b, c);
-  else
-    return a * b + c;
 }
 
 /// A destination of n numbers between two walls that no kernel may touch.
@@ -340,31 +333,6 @@ void test_tile_passes(Layout layout, Index n, Index m) {
 
 // ---- softmax --------------------------------------------------------------------------------------------------------
 
-/// Softmax of one sample as engine/softmax.hpp says it: the largest z first, its own 1 left out of the sum.
-template <class Scalar>
-struct PlainSoftmax {
-  std::vector<Scalar> a, tail, log_a;
-
-  explicit PlainSoftmax(std::span<const Scalar> z) {
-    using S = Single<Scalar>;
-    std::size_t top = 0;
-    for (std::size_t i = 1; i < z.size(); ++i)
-      if (z[top] < z[i]) top = i;
-    Scalar others = 0;
-    std::vector<Scalar> powers;
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      powers.push_back(bpnet::engine::exp(S(z[i] - z[top])).v);
-      if (i != top) others += powers.back();
-    }
-    const Scalar total = 1 + others, log_total = bpnet::engine::log1p(S(others)).v;
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      a.push_back(powers[i] / total);
-      log_a.push_back((z[i] - z[top]) - log_total);
-      tail.push_back(i == top && a[i] >= Scalar(0.5) ? (1 - a[i]) - others / total : Scalar(0));
-    }
-  }
-};
-
 template <class Scalar>
 void append(std::vector<Scalar>& all, const std::vector<Scalar>& more) {
   all.insert(all.end(), more.begin(), more.end());
@@ -382,7 +350,7 @@ void test_softmax(Layout layout, Index n, Index m) {
   };
   std::vector<Scalar> a, tail, log_a, pulled, fused_delta;
   for (Index s = 0; s < m; ++s) {
-    const PlainSoftmax<Scalar> plain(std::span(z.values).subspan(to_size(s * n), to_size(n)));
+    const plain::SoftmaxOf<Scalar> plain(std::span(z.values).subspan(to_size(s * n), to_size(n)));
     append(a, plain.a);
     append(tail, plain.tail);
     append(log_a, plain.log_a);
@@ -466,45 +434,6 @@ void test_finite_and_largest() {
 
 // ---- updates --------------------------------------------------------------------------------------------------------
 
-/// 1 / (root scale + eps) by the same Newton steps, on one number.
-template <class Scalar>
-Scalar plain_inverse_root(Scalar root, Scalar scale, Scalar eps) {
-  const Scalar x = std::min(fused(root, scale, eps), std::numeric_limits<Scalar>::max() / 8);
-  Scalar y = std::bit_cast<Scalar>(reciprocal_guess<Scalar> - std::bit_cast<BitsOf<Scalar>>(x));
-  for (int k = 0; k < 2; ++k) {
-    const Scalar e = fused(-x, y, Scalar(1));
-    y = fused(y, fused(e, e, e), y);
-  }
-  if (sizeof(Scalar) == 8) y = fused(y, fused(-x, y, Scalar(1)), y);
-  return y;
-}
-
-/// One number's step by the equations (O1) to (O4), in the engine's order of operations.
-template <class Rule, class Scalar>
-void plain_update(const Update<Scalar>& u, Scalar& theta, Scalar g, Scalar& first, Scalar& second) {
-  if (u.l1 != 0 || u.l2 != 0) {
-    g = fused(u.l2, theta, g);
-    g += theta == 0 ? Scalar(0) : std::copysign(u.l1, theta);
-  }
-  if constexpr (std::is_same_v<Rule, PlainStep>) {
-    theta = fused(-u.eta, g, theta);
-  } else if constexpr (std::is_same_v<Rule, MomentumStep>) {
-    first = fused(u.mu, first, g);
-    theta = fused(-u.eta, first, theta);
-  } else if constexpr (std::is_same_v<Rule, NesterovStep>) {
-    first = fused(u.mu, first, g);
-    theta = fused(-u.eta, fused(u.mu, first, g), theta);
-  } else if constexpr (std::is_same_v<Rule, RmsPropStep>) {
-    first = fused(u.decay1, first, (1 - u.decay1) * g * g);
-    theta = fused(-(u.eta * g), plain_inverse_root(std::sqrt(first), Scalar(1), u.eps), theta);
-  } else {
-    theta = fused(-u.shrink, theta, theta);
-    first = fused(u.decay1, first, (1 - u.decay1) * g);
-    second = fused(u.decay2, second, (1 - u.decay2) * g * g);
-    theta = fused(-(u.eta * u.correction1 * first), plain_inverse_root(std::sqrt(second), u.correction2, u.eps), theta);
-  }
-}
-
 /// A step of n parameters, and of columns of them that lie apart.
 template <class Rule, class Scalar>
 void test_update(const Update<Scalar>& u, Index n, Index columns, Index stride) {
@@ -520,7 +449,7 @@ void test_update(const Update<Scalar>& u, Index n, Index columns, Index stride) 
     const auto g = exactly(std::span<const Scalar>(normals<Scalar>(all, 20 + step)));
     for (Index i = 0; i < all; ++i) {
       const std::size_t at = to_size(i);
-      if (columns == 1 || i % stride < n) plain_update<Rule>(u, plain[at], g[at], first[at], second[at]);
+      if (columns == 1 || i % stride < n) plain::update_one<Rule>(u, plain[at], g[at], first[at], second[at]);
     }
     update<Rule>(u, UpdateArrays<Scalar>{theta.data(), g.data(), Rule::states > 0 ? v.data() : nullptr,
                                          Rule::states > 1 ? w.data() : nullptr, n, columns, stride, stride});
