@@ -193,8 +193,8 @@ void to_rows(const Scalar* in, Index stride, Index n, Index m, Scalar* rows, Ind
 }
 
 /// Sample lanes (n, stride) into panels of Block::panel units: m rows of one panel, then m rows of the next. The last
-/// panel is filled up with zeros. This is how the weight gradient reads them: rows of a wide layer lie a power of two
-/// apart and would share a few lines of the cache.
+/// register of a row is filled up with zeros. This is how the weight gradient reads them: rows of a wide layer lie a
+/// power of two apart and would share a few lines of the cache.
 template <class Scalar>
 void to_panels(const Scalar* in, Index stride, Index n, Index m, Scalar* panels) {
   using L = Lanes<Scalar>;
