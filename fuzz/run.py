@@ -3,8 +3,8 @@
 Each gets that many seconds and a corpus folder of its own under fuzz/corpus/, which it goes on with the next time. Says
 for each how many inputs there were; the first one that breaks something ends the run with its input in that folder.
 
-A fuzzer is fuzz_NAME.py (atheris) or fuzz_NAME.cpp (libFuzzer: compiled by clang++ with AddressSanitizer and
-UndefinedBehaviorSanitizer, against the headers of this tree).
+A fuzzer is fuzz_NAME.py (atheris) or fuzz_NAME.cpp (libFuzzer: built by CMake with Clang, AddressSanitizer and
+UndefinedBehaviorSanitizer, against the headers of this tree; BPNET_FUZZ_ISA names the instruction set, v3 if unset).
 """
 
 import os
@@ -16,25 +16,23 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FLAGS = ["-std=c++20", "-O1", "-g", "-ffp-contract=off", "-fno-omit-frame-pointer"]
-SANITIZERS = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
+# What libFuzzer's own schedule costs is far more than an execution of a kernel.
+CPP_OPTIONS = ["-entropic=0", "-reduce_inputs=0", "-max_len=512", "-print_funcs=0", "-rss_limit_mb=4096"]
 
 
 def command(source, folder):
     """What starts this fuzzer; C++ is compiled into `folder` first."""
     if source.suffix == ".py":
         return [sys.executable, source]
-    program = Path(folder, source.stem)
-    includes = [f"-I{HERE.parent / 'cpp' / 'include'}", *(f"-isystem{path}" for path in eigen())]
-    subprocess.run(["clang++", *FLAGS, *SANITIZERS, *includes, source, "-o", program], check=True)
-    return [program]
-
-
-def eigen():
-    """Where Eigen's headers lie: EIGEN_INCLUDE, the cmeel-eigen package, or /usr/include/eigen3."""
-    found = [Path(path, "cmeel.prefix/include/eigen3") for path in sys.path]
-    named = os.environ.get("EIGEN_INCLUDE")
-    return [named] if named else [path for path in (*found, Path("/usr/include/eigen3")) if path.is_dir()][:1]
+    compiler, level = os.environ.get("CXX", "clang++"), os.environ.get("BPNET_FUZZ_ISA", "v3")
+    prefixes = [f"{path}/cmeel.prefix" for path in sys.path if Path(path, "cmeel.prefix").is_dir()]
+    prefixes += filter(None, [os.environ.get("CMAKE_PREFIX_PATH")])
+    configure = ["cmake", "-S", HERE, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}", f"-DBPNET_FUZZ_ISA={level}"]
+    build = ["cmake", "--build", folder, "--target", source.stem]
+    for words in (configure, build):
+        environment = {**os.environ, "CMAKE_PREFIX_PATH": os.pathsep.join(prefixes)}
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=environment)
+    return [Path(folder, source.stem), *CPP_OPTIONS]
 
 
 def run(source, seconds, folder):
@@ -62,8 +60,9 @@ def main(seconds, names):
     for source in sources:
         if names and source.stem.removeprefix("fuzz_") not in names:
             continue
-        if source.suffix == ".cpp" and not shutil.which("clang++"):
-            print(f"{source.name}: there is no clang++")
+        missing = [tool for tool in ("cmake", os.environ.get("CXX", "clang++")) if not shutil.which(tool)]
+        if source.suffix == ".cpp" and missing:
+            print(f"{source.name}: there is no {missing[0]}")
             return 1
         print(f"{source.name}, {seconds} s", flush=True)
         with tempfile.TemporaryDirectory() as folder:

@@ -14,6 +14,7 @@ settings.load_profile("bpnet")
 # What pytest-run-parallel (`pytest --parallel-threads=4`) is to run in one thread, and why. Keys begin ids of tests.
 ELSEWHERE = "all of it happens in processes of its own"
 ORACLE = "mpmath's precision is one number for all threads"
+PROCESS = "changes what the whole process shares: its limits, its working folder, attributes of modules"
 THREAD_UNSAFE = {
     "test_cmake_package.py": ELSEWHERE,
     "test_config.py::test_docstring_examples": "doctest takes hold of sys.stdout",
@@ -22,11 +23,18 @@ THREAD_UNSAFE = {
     "test_exactness.py": ORACLE,
     "test_examples.py": ELSEWHERE,
     "test_failures.py::test_ctrl_c": ELSEWHERE,
+    "test_file_failures.py": PROCESS,
+    "test_files.py::test_large_arrays_go_in_pieces": PROCESS,
     "test_files.py::test_subclasses_come_back_as_themselves": "defines a class where pickle looks for it",
     "test_fork.py": ELSEWHERE,
+    "test_hostile_files.py::test_memory": ELSEWHERE,
+    "test_interop.py::test_a_missing_library": PROCESS,
+    "test_interop_docs.py": PROCESS,
     "test_interrupt.py": ELSEWHERE,
     "test_levels.py": ELSEWHERE,
+    "test_onnx.py": PROCESS,
     "test_process.py": ELSEWHERE,
+    "test_readme.py": PROCESS,
     "test_views.py::test_networks_go_with_their_last_view": ELSEWHERE,
 }
 
