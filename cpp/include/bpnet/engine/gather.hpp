@@ -128,52 +128,53 @@ void gather(const Samples& x, const Index* rows, Index count, Scalar* out, Index
 template <class Scalar>
 void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index stride) {
   using L = Lanes<Scalar>;
-  if (n <= 4) {  // too narrow to be worth whole squares
-    for (Index i = 0; i < n; ++i) {
-      for (Index s = 0; s < m; ++s) out[i * stride + s] = rows[s][i];
-      std::fill(out + i * stride + m, out + (i + 1) * stride, Scalar(0));
+  constexpr Index Q = quarter<Scalar>;
+  for (Index s = 0; s < stride; s += L::size) {
+    const Index samples = std::min<Index>(L::size, m - s);
+    const Scalar* const* at = rows + s;
+    Scalar* to = out + s;
+    const auto turn = [&](Index units, auto load) __attribute__((always_inline)) {
+      L column[Q];
+      load_transposed(load, column);
+      for (Index k = 0; k < units; ++k, to += stride) column[k].store(to);
+    };
+    Index i = 0;
+    if (samples == L::size)
+      for (; i + Q <= n; i += Q) turn(Q, [&](int k) { return load_quarter(at[k] + i); });
+    for (; i < n; i += Q) {
+      const Index units = std::min(Q, n - i);
+      turn(units, [&](int k) { return k < samples ? load_quarter(at[k] + i, units) : Quarter<Scalar>{}; });
     }
-    return;
   }
-  L square[L::size];
-  for (Index s = 0; s < stride; s += L::size)
-    for (Index i = 0; i < n; i += L::size) {
-      const Index units = std::min<Index>(L::size, n - i);
-      if (units == L::size && s + L::size <= m) {
-        load_transposed([&](Index k) { return rows[s + k] + i; }, square);
-      } else {
-        for (Index k = 0; k < L::size; ++k) {
-          if (s + k >= m)
-            square[k] = L(Scalar(0));
-          else
-            square[k] = units == L::size ? L::load(rows[s + k] + i) : L::load_first(rows[s + k] + i, units);
-        }
-        transpose(square);
-      }
-      for (Index k = 0; k < units; ++k) square[k].store(out + (i + k) * stride + s);
-    }
 }
 
 namespace detail {
 
-/// Squares of sample lanes (n, stride), turned around: store(s, i, square row, units) for each sample s < m.
-template <class Scalar, class Store>
-void from_lanes(const Scalar* in, Index stride, Index n, Index m, const Store& store) {
+/// Sample lanes (n, stride) turned around: of sample s, the registers of units from i on go to to(i) + s * apart, the
+/// last one filled up with zeros or, with Exact, cut off.
+template <bool Exact, class Scalar, class To>
+void from_lanes(const Scalar* in, Index stride, Index n, Index m, const To& to, Index apart) {
   using L = Lanes<Scalar>;
-  alignas(64) static constexpr Scalar zeros[L::size] = {};
-  L square[L::size];
-  for (Index i = 0; i < n; i += L::size) {
+  constexpr Index Q = quarter<Scalar>;
+  L column[Q];
+  for (Index i = 0; i < n; i += L::size, in += L::size * stride) {
     const Index units = std::min<Index>(L::size, n - i);
-    for (Index s = 0; s < m; s += L::size) {
-      const Scalar* corner = in + i * stride + s;
-      if (units == L::size)
-        load_transposed([&](Index k) { return corner + k * stride; }, square);
-      else
-        load_transposed([&](Index k) { return k < units ? corner + k * stride : zeros; }, square);
-      if (s + L::size <= m)
-        for (Index k = 0; k < L::size; ++k) store(s + k, i, square[k], units);
-      else
-        for (Index k = 0; k < m - s; ++k) store(s + k, i, square[k], units);
+    Scalar* out = to(i);
+    Index s = 0;
+    if (units == L::size) {
+      for (; s + Q <= m; s += Q, out += Q * apart) {
+        load_transposed([&](int k) { return load_quarter(in + k * stride + s); }, column);
+        for (Index k = 0; k < Q; ++k) column[k].store(out + k * apart);
+      }
+    }
+    for (; s < m; s += Q, out += Q * apart) {
+      load_transposed([&](int k) { return k < units ? load_quarter(in + k * stride + s) : Quarter<Scalar>{}; }, column);
+      for (Index k = 0; k < std::min(Q, m - s); ++k) {
+        if (Exact && units < L::size)
+          column[k].store_first(out + k * apart, units);
+        else
+          column[k].store(out + k * apart);
+      }
     }
   }
 }
@@ -183,13 +184,8 @@ void from_lanes(const Scalar* in, Index stride, Index n, Index m, const Store& s
 /// Sample lanes (n, stride) into m rows of n numbers, `row_stride` apart.
 template <class Scalar>
 void to_rows(const Scalar* in, Index stride, Index n, Index m, Scalar* rows, Index row_stride) {
-  using L = Lanes<Scalar>;
-  detail::from_lanes(in, stride, n, m, [&](Index s, Index i, L x, Index units) {
-    if (units == L::size)
-      x.store(rows + s * row_stride + i);
-    else
-      x.store_first(rows + s * row_stride + i, units);
-  });
+  detail::from_lanes<true>(
+      in, stride, n, m, [rows](Index i) { return rows + i; }, row_stride);
 }
 
 /// Sample lanes (n, stride) into panels of Block::panel units: m rows of one panel, then m rows of the next. The last
@@ -197,11 +193,9 @@ void to_rows(const Scalar* in, Index stride, Index n, Index m, Scalar* rows, Ind
 /// power of two apart and would share a few lines of the cache.
 template <class Scalar>
 void to_panels(const Scalar* in, Index stride, Index n, Index m, Scalar* panels) {
-  using L = Lanes<Scalar>;
   constexpr Index width = Block<Scalar>::panel;
-  detail::from_lanes(in, stride, n, m, [&](Index s, Index i, L x, Index) {
-    x.store(panels + (i / width) * width * m + s * width + i % width);
-  });
+  detail::from_lanes<false>(
+      in, stride, n, m, [panels, m](Index i) { return panels + i / width * width * m + i % width; }, width);
 }
 
 /// Whether all n numbers are finite.

@@ -321,64 +321,121 @@ L min(L a, L b) {
   return select(b < a, b, a);
 }
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-attributes"  // of Packet as a template argument
-/// Turns a square of registers around: lane j of register i becomes lane i of register j.
-template <class Scalar>
-void transpose(Lanes<Scalar> (&square)[Lanes<Scalar>::size]) {
-  constexpr int n = static_cast<int>(Lanes<Scalar>::size);
-  Eigen::internal::PacketBlock<typename Lanes<Scalar>::Packet, n> block;
-  for (int k = 0; k < n; ++k) block.packet[k] = square[k].packet();
-  Eigen::internal::ptranspose(block);
-  for (int k = 0; k < n; ++k) square[k] = Lanes<Scalar>::from(block.packet[k]);
-}
-#pragma GCC diagnostic pop
+// ---- turning squares of numbers around -----------------------------------------------------------------------------
 
-/// A square of numbers in memory, turned around: register j receives number j of row(0), row(1), ..., each a pointer to
-/// L::size numbers. Quarters of rows are put together while they are loaded, so half the shuffles of `transpose` do.
+/// Numbers of a row that are turned around together: 16 bytes, the part of a register that shuffles do not leave.
+template <class Scalar>
+inline constexpr Index quarter = 16 / static_cast<Index>(sizeof(Scalar));
+
+template <class Scalar>
+struct QuarterOf;
+template <>
+struct QuarterOf<float> {
+  using type = Eigen::internal::Packet4f;
+};
+template <>
+struct QuarterOf<double> {
+  using type = Eigen::internal::Packet2d;
+};
+template <class Scalar>
+using Quarter = typename QuarterOf<Scalar>::type;
+
+/// The first n <= quarter of them; the rest are zero and nothing beyond from + n is read.
+template <class Scalar>
+Quarter<Scalar> load_quarter(const Scalar* from, Index n = quarter<Scalar>) {
+  if (n == quarter<Scalar>) return Eigen::internal::ploadu<Quarter<Scalar>>(from);
+#if defined(__AVX512VL__)
+  if constexpr (sizeof(Scalar) == 4) return _mm_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), from);
+#endif
+  typename VectorOf<Scalar, 16>::type part{};
+  part[0] = from[0];
+  if constexpr (sizeof(Scalar) == 4) {
+    if (n > 1) part[1] = from[1];
+    if (n > 2) part[2] = from[2];
+  }
+  return std::bit_cast<Quarter<Scalar>>(part);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // of Quarter as a template argument
+/// Column j receives number j of row(0), row(1), ..., row(size - 1), each a Quarter. Rows are put together while they
+/// are loaded, so that half the shuffles do.
 template <class Scalar, class Row>
-[[gnu::always_inline]] inline void load_transposed(const Row& row, Lanes<Scalar> (&square)[Lanes<Scalar>::size]) {
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
+[[gnu::always_inline]] inline void load_transposed(const Row& row, Lanes<Scalar> (&column)[quarter<Scalar>]) {
   using L = Lanes<Scalar>;
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
   if constexpr (sizeof(L) == 64 && sizeof(Scalar) == 4) {
-    for (int q = 0; q < 16; q += 4) {
-      __m512 part[4];  // of rows i, 4 + i, 8 + i, 12 + i the numbers q..q+3
-      for (int i = 0; i < 4; ++i) {
-        part[i] = _mm512_zextps128_ps512(_mm_loadu_ps(row(i) + q));
-        part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(row(4 + i) + q), 1);
-        part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(row(8 + i) + q), 2);
-        part[i] = _mm512_insertf32x4(part[i], _mm_loadu_ps(row(12 + i) + q), 3);
-      }
-      const __m512d low01 = _mm512_castps_pd(_mm512_maskz_unpacklo_ps(0xffff, part[0], part[1]));
-      const __m512d high01 = _mm512_castps_pd(_mm512_maskz_unpackhi_ps(0xffff, part[0], part[1]));
-      const __m512d low23 = _mm512_castps_pd(_mm512_maskz_unpacklo_ps(0xffff, part[2], part[3]));
-      const __m512d high23 = _mm512_castps_pd(_mm512_maskz_unpackhi_ps(0xffff, part[2], part[3]));
-      square[q] = L::from(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, low01, low23)));
-      square[q + 1] = L::from(_mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, low01, low23)));
-      square[q + 2] = L::from(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, high01, high23)));
-      square[q + 3] = L::from(_mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, high01, high23)));
+    __m512 part[4];  // of rows i, 4 + i, 8 + i, 12 + i
+    for (int i = 0; i < 4; ++i) {
+      part[i] = _mm512_zextps128_ps512(row(i));
+      part[i] = _mm512_insertf32x4(part[i], row(4 + i), 1);
+      part[i] = _mm512_insertf32x4(part[i], row(8 + i), 2);
+      part[i] = _mm512_insertf32x4(part[i], row(12 + i), 3);
     }
+    const __m512d low01 = _mm512_castps_pd(_mm512_maskz_unpacklo_ps(0xffff, part[0], part[1]));
+    const __m512d high01 = _mm512_castps_pd(_mm512_maskz_unpackhi_ps(0xffff, part[0], part[1]));
+    const __m512d low23 = _mm512_castps_pd(_mm512_maskz_unpacklo_ps(0xffff, part[2], part[3]));
+    const __m512d high23 = _mm512_castps_pd(_mm512_maskz_unpackhi_ps(0xffff, part[2], part[3]));
+    column[0] = L::from(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, low01, low23)));
+    column[1] = L::from(_mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, low01, low23)));
+    column[2] = L::from(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, high01, high23)));
+    column[3] = L::from(_mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, high01, high23)));
     return;
   } else if constexpr (sizeof(L) == 64) {
-    for (int q = 0; q < 8; q += 2) {
-      __m512d part[2];  // of rows i, 2 + i, 4 + i, 6 + i the numbers q, q + 1
-      for (int i = 0; i < 2; ++i) {
-        part[i] = _mm512_zextpd128_pd512(_mm_loadu_pd(row(i) + q));
-        part[i] = _mm512_insertf64x2(part[i], _mm_loadu_pd(row(2 + i) + q), 1);
-        part[i] = _mm512_insertf64x2(part[i], _mm_loadu_pd(row(4 + i) + q), 2);
-        part[i] = _mm512_insertf64x2(part[i], _mm_loadu_pd(row(6 + i) + q), 3);
-      }
-      square[q] = L::from(_mm512_maskz_unpacklo_pd(0xff, part[0], part[1]));
-      square[q + 1] = L::from(_mm512_maskz_unpackhi_pd(0xff, part[0], part[1]));
+    __m512d part[2];  // of rows i, 2 + i, 4 + i, 6 + i
+    for (int i = 0; i < 2; ++i) {
+      part[i] = _mm512_zextpd128_pd512(row(i));
+      part[i] = _mm512_insertf64x2(part[i], row(2 + i), 1);
+      part[i] = _mm512_insertf64x2(part[i], row(4 + i), 2);
+      part[i] = _mm512_insertf64x2(part[i], row(6 + i), 3);
     }
+    column[0] = L::from(_mm512_maskz_unpacklo_pd(0xff, part[0], part[1]));
+    column[1] = L::from(_mm512_maskz_unpackhi_pd(0xff, part[0], part[1]));
     return;
   }
 #endif
-  for (int k = 0; k < static_cast<int>(Lanes<Scalar>::size); ++k) square[k] = Lanes<Scalar>::load(row(k));
-  transpose(square);
+#if defined(__AVX__)
+  if constexpr (sizeof(L) == 32 && sizeof(Scalar) == 4) {
+    __m256 part[4];  // of rows i, 4 + i
+    for (int i = 0; i < 4; ++i) part[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(row(i)), row(4 + i), 1);
+    const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(part[0], part[1]));
+    const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(part[0], part[1]));
+    const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(part[2], part[3]));
+    const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(part[2], part[3]));
+    column[0] = L::from(_mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23)));
+    column[1] = L::from(_mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23)));
+    column[2] = L::from(_mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23)));
+    column[3] = L::from(_mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23)));
+    return;
+  } else if constexpr (sizeof(L) == 32) {
+    __m256d part[2];  // of rows i, 2 + i
+    for (int i = 0; i < 2; ++i) part[i] = _mm256_insertf128_pd(_mm256_castpd128_pd256(row(i)), row(2 + i), 1);
+    column[0] = L::from(_mm256_unpacklo_pd(part[0], part[1]));
+    column[1] = L::from(_mm256_unpackhi_pd(part[0], part[1]));
+    return;
+  }
+#endif
+  if constexpr (sizeof(L) == 16) {
+    Eigen::internal::PacketBlock<Quarter<Scalar>, static_cast<int>(quarter<Scalar>)> block;
+    for (int k = 0; k < static_cast<int>(quarter<Scalar>); ++k) block.packet[k] = row(k);
+    Eigen::internal::ptranspose(block);
+    for (int k = 0; k < static_cast<int>(quarter<Scalar>); ++k) column[k] = L::from(block.packet[k]);
+  }
 }
+#pragma GCC diagnostic pop
 
 // ---- partial registers ----------------------------------------------------------------------------------------------
+
+#if defined(__AVX2__)
+/// All ones in the first n of 8 or 4 lanes.
+template <class Scalar>
+__m256i first_lanes(Index n) {
+  if constexpr (sizeof(Scalar) == 4)
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  else
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+#endif
 
 template <class Scalar>
 Lanes<Scalar> Lanes<Scalar>::load_first(const Scalar* from, Index n) {
@@ -387,6 +444,12 @@ Lanes<Scalar> Lanes<Scalar>::load_first(const Scalar* from, Index n) {
     return Lanes::from(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), from));
   else if constexpr (sizeof(Packet) == 64)
     return Lanes::from(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), from));
+#endif
+#if defined(__AVX2__)
+  if constexpr (sizeof(Packet) == 32 && sizeof(Scalar) == 4)
+    return Lanes::from(_mm256_maskload_ps(from, first_lanes<Scalar>(n)));
+  else if constexpr (sizeof(Packet) == 32)
+    return Lanes::from(_mm256_maskload_pd(from, first_lanes<Scalar>(n)));
 #endif
   Values v{};
   std::memcpy(&v, from, static_cast<std::size_t>(n) * sizeof(Scalar));
@@ -400,6 +463,12 @@ void Lanes<Scalar>::store_first(Scalar* to, Index n) const {
     return _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << n) - 1), packet());
   else if constexpr (sizeof(Packet) == 64)
     return _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << n) - 1), packet());
+#endif
+#if defined(__AVX2__)
+  if constexpr (sizeof(Packet) == 32 && sizeof(Scalar) == 4)
+    return _mm256_maskstore_ps(to, first_lanes<Scalar>(n), packet());
+  else if constexpr (sizeof(Packet) == 32)
+    return _mm256_maskstore_pd(to, first_lanes<Scalar>(n), packet());
 #endif
   std::memcpy(to, &v, static_cast<std::size_t>(n) * sizeof(Scalar));
 }

@@ -213,13 +213,7 @@ void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const
           const L x(a[i]);
           for (int p = 0; p < P; ++p) acc[p] = madd(L::load(column + p * L::size), x, acc[p]);
         }
-        for (int p = 0; p < P; ++p) {
-          const Index j = (packet + p) * L::size;
-          if (p == P - 1 && n_out - j < L::size)
-            acc[p].store_first(z + j, n_out - j);
-          else
-            acc[p].store(z + j);
-        }
+        for (int p = 0; p < P; ++p) acc[p].store(z + (packet + p) * L::size);
       });
 }
 
@@ -235,11 +229,11 @@ void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, I
     const Index columns = std::min<Index>(L::size, n_in - i);
     for (Index j = 0; j < n_out; j += chunk) {
       const Index count = std::min(chunk, n_out - j);
-      for (Index c = 0; c < count; c += L::size) {
-        L square[L::size];
-        for (Index k = 0; k < L::size; ++k) square[k] = L::load(W + (i + std::min(k, columns - 1)) * n_out + j + c);
-        transpose(square);
-        for (Index k = 0; k < L::size; ++k) square[k].store(turned + (c + k) * L::size);
+      for (Index c = 0; c < count; c += quarter<Scalar>) {
+        L column[quarter<Scalar>];
+        load_transposed([&](int k) { return load_quarter(W + (i + std::min<Index>(k, columns - 1)) * n_out + j + c); },
+                        column);
+        for (Index k = 0; k < quarter<Scalar>; ++k) column[k].store(turned + (c + k) * L::size);
       }
       in_blocks<Block<Scalar>::rows_for(1)>(
           m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
