@@ -15,22 +15,25 @@ Index first_bad_row(const Samples& x, const Call& call, engine::Pulse& pulse) {
   constexpr Index block = 1024;
   const Index blocks = (x.count + block - 1) / block;
   std::atomic<Index> first{x.count};
-  engine::parallel_for(call, pulse, blocks, static_cast<double>(block * x.width),
-                       [&](Index item, const engine::Checkpoint& checkpoint) {
-                         const Index begin = item * block, end = std::min(x.count, begin + block);
-                         std::vector<Scalar> row(x.in_place<Scalar>() ? 0 : static_cast<std::size_t>(x.width));
-                         for (Index s = begin; s < end && s < first.load(std::memory_order_relaxed); ++s) {
-                           const Scalar* values = x.row<Scalar>(s);
-                           if (!row.empty()) {
-                             k.gather(x, &s, 1, row.data(), 1, x.width);
-                             values = row.data();
-                           }
-                           if (k.all_finite(values, x.width)) continue;
-                           for (Index seen = first; s < seen && !first.compare_exchange_weak(seen, s);) {
-                           }
-                         }
-                         checkpoint(static_cast<double>(block * x.width));
-                       });
+  engine::parallel_for(
+      call, pulse, blocks, static_cast<double>(block * x.width), [&](Index item, const engine::Checkpoint& checkpoint) {
+        const Index begin = item * block, end = std::min(x.count, begin + block);
+        const bool at_once = x.in_place<Scalar>() && x.sample_stride == x.width * Index(sizeof(Scalar));
+        if (at_once && k.all_finite(x.row<Scalar>(begin), (end - begin) * x.width))
+          return checkpoint(static_cast<double>(block * x.width));
+        std::vector<Scalar> row(x.in_place<Scalar>() ? 0 : static_cast<std::size_t>(x.width));
+        for (Index s = begin; s < end && s < first.load(std::memory_order_relaxed); ++s) {
+          const Scalar* values = x.row<Scalar>(s);
+          if (!row.empty()) {
+            k.gather(x, &s, 1, row.data(), 1, x.width);
+            values = row.data();
+          }
+          if (k.all_finite(values, x.width)) continue;
+          for (Index seen = first; s < seen && !first.compare_exchange_weak(seen, s);) {
+          }
+        }
+        checkpoint(static_cast<double>(block * x.width));
+      });
   return first;
 }
 
