@@ -270,8 +270,11 @@ void check_activation_of(Input& in) {
     }
     if constexpr (Row::has_tail) {
       const auto tail = blank<Scalar>(count);
-      map_tail<Row>(z.data(), a.data(), tail.data(), count);
-      for (Index i = 0; i < count; ++i) expect(tail[to_size(i)], Row::tail(S(z[to_size(i)]), S(a[to_size(i)])).v, i, 4);
+      map_tail<Row>(z.data(), a.data(), f1.data(), tail.data(), count);
+      for (Index i = 0; i < count; ++i) {
+        const std::size_t k = to_size(i);
+        expect(tail[k], Row::tail(S(z[k]), S(a[k]), S(f1[k])).v, i, 4);
+      }
     }
   }
   if constexpr (Row::low >= 0) {

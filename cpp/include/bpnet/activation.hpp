@@ -4,7 +4,7 @@
 ///   value(z)        f(z)
 ///   value_slope(z)  f(z), f'(z); at a kink the left derivative
 /// and, where it can do better than the defaults of `Activated`,
-///   tail(z, a)      f(z) - a, what rounding took away where f saturates at a number other than 0
+///   tail(z, a, f')  f(z) - a, what rounding took away where f saturates at a number other than 0
 ///   logs(z, a, f')  log f, (log f)', log(1 - f), (log(1 - f))', for the costs with logarithms
 /// NaN in gives NaN out; infinity gives the limit.
 #pragma once
@@ -61,7 +61,7 @@ template <class Row>
 struct Activated {
   static constexpr bool has_tail = false;
   template <class L>
-  static L tail(L, L) {
+  static L tail(L, L, L) {
     return number<L>(0);
   }
   template <class L>
@@ -99,9 +99,9 @@ struct Sigmoid : Activated<Sigmoid> {
     return engine::sigmoid_slope(z);
   }
   template <class L>
-  static L tail(L z, L a) {
+  static L tail(L z, L a, L slope) {
     const L zero = number<L>(0);
-    return select(z > zero, (number<L>(1) - a) - engine::sigmoid(-z), zero);  // 1 - a is exact for a >= 1/2
+    return select(z > zero, (number<L>(1) - a) - slope / a, zero);  // 1 - a is exact for a >= 1/2
   }
   template <class L>
   static Logs<L> logs(L z, L a, L) {
@@ -122,10 +122,9 @@ struct Tanh : Activated<Tanh> {
     return engine::tanh_slope(z);
   }
   template <class L>
-  static L tail(L z, L a) {
-    const L one = number<L>(1), e = exp(number<L>(-2) * abs(z));
-    const L missing = number<L>(2) * e / (one + e);  // 1 - |tanh z|
-    const L size = abs(a);
+  static L tail(L z, L a, L slope) {
+    const L one = number<L>(1), size = abs(a);
+    const L missing = slope / (one + size);  // 1 - |tanh z|
     return select(size >= number<L>(0.5), copysign(one, z) * ((one - size) - missing), number<L>(0));
   }
 };
@@ -186,7 +185,7 @@ struct Elu : ExponentialLinear<Elu> {
   static constexpr double scale = 1, alpha = 1;
   static constexpr bool has_tail = true;
   template <class L>
-  static L tail(L z, L a) {
+  static L tail(L z, L a, L) {
     return select(a <= number<L>(-0.5), exp(z) - (number<L>(1) + a), number<L>(0));
   }
 };
@@ -352,7 +351,7 @@ struct Gaussian : Activated<Gaussian> {
     return {engine::gauss(z), ((number<L>(-2) * x) * root) * root};
   }
   template <class L>
-  static L tail(L z, L a) {
+  static L tail(L z, L a, L) {
     return select(a >= number<L>(0.5), expm1(-(z * z)) - (a - number<L>(1)), number<L>(0));
   }
   template <class L>
@@ -377,7 +376,7 @@ struct Exponential : Activated<Exponential> {
     return {a, a};
   }
   template <class L>
-  static L tail(L z, L a) {
+  static L tail(L z, L a, L) {
     return select(abs(z) < number<L>(0.5), expm1(z) - (a - number<L>(1)), number<L>(0));
   }
   template <class L>

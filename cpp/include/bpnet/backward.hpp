@@ -93,7 +93,7 @@ void refine_outputs(const Model<Scalar>& net, bool tail, bool logs, Workspace<Sc
   const auto& row = kernels<Scalar>().activations[f.index()];
   const Index count = count_of(w, net.n_outputs());
   const Scalar* a = w.a(net.depth());
-  if (tail && !f.is_softmax()) row.tail(w.z_out, a, w.tail, count);
+  if (tail && !f.is_softmax()) row.tail(w.z_out, a, w.slope(net.depth()), w.tail, count);
   if (logs)
     row.logs(f.is_softmax() ? w.logs.value : w.z_out, a, f.is_softmax() ? w.tail : w.slope(net.depth()), w.logs, count);
 }

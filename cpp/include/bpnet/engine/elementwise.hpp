@@ -26,9 +26,10 @@ void map_value_slope(const Scalar* z, Scalar* a, Scalar* slope, Index count) {
 
 /// What rounding a = f(z) took away: a + tail is f(z) to twice the digits where f saturates.
 template <class F, class Scalar>
-void map_tail(const Scalar* z, const Scalar* a, Scalar* tail, Index count) {
+void map_tail(const Scalar* z, const Scalar* a, const Scalar* slope, Scalar* tail, Index count) {
   using L = Lanes<Scalar>;
-  for (Index i = 0; i < count; i += L::size) F::tail(L::load(z + i), L::load(a + i)).store(tail + i);
+  for (Index i = 0; i < count; i += L::size)
+    F::tail(L::load(z + i), L::load(a + i), L::load(slope + i)).store(tail + i);
 }
 
 /// log f, its derivative in z, log(1 - f), its derivative in z: what the costs with logarithms are formed from.

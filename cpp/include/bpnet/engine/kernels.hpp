@@ -14,7 +14,8 @@ template <class Scalar>
 struct ActivationKernels {
   void (*value)(const Scalar* z, Scalar* a, Index count) = nullptr;
   void (*value_slope)(const Scalar* z, Scalar* a, Scalar* slope, Index count) = nullptr;
-  void (*tail)(const Scalar* z, const Scalar* a, Scalar* tail, Index count) = nullptr;  ///< null: zero everywhere
+  void (*tail)(const Scalar* z, const Scalar* a, const Scalar* slope, Scalar* tail,
+               Index count) = nullptr;  ///< null: zero everywhere
   void (*logs)(const Scalar* z, const Scalar* a, const Scalar* slope, const LogArrays<Scalar>&, Index count) = nullptr;
 };
 
