@@ -345,12 +345,14 @@ void check_cost(Input& in) {
 template <class Rule, class Scalar>
 void check_update_of(Input& in) {
   const Index n = in.size(70), columns = in.size(4), stride = n + in.below(4), g_stride = n + in.below(4);
+  const bool keep = in.flag();
   begin_case<Scalar>("update", {{"states", Rule::states},
                                 {"is_nesterov", std::is_same_v<Rule, NesterovStep>},
                                 {"n", n},
                                 {"columns", columns},
                                 {"stride", stride},
-                                {"g_stride", g_stride}});
+                                {"g_stride", g_stride},
+                                {"keep", keep}});
   Update<Scalar> u;
   Scalar* const numbers[] = {&u.eta, &u.mu,          &u.decay1,      &u.decay2, &u.eps,
                              &u.l1,  &u.correction1, &u.correction2, &u.shrink, &u.l2};
@@ -363,18 +365,37 @@ void check_update_of(Input& in) {
              second = destination<Scalar>(in, false, n, columns, stride);
   const auto g = in.numbers<Scalar>((columns - 1) * g_stride + n);
   const auto theta0 = copy<Scalar>(theta), first0 = copy<Scalar>(first), second0 = copy<Scalar>(second);
-  update<Rule>(u, UpdateArrays<Scalar>{theta.data(), g.data(), Rule::states > 0 ? first.data() : nullptr,
-                                       Rule::states > 1 ? second.data() : nullptr, n, columns, stride, g_stride});
+  const auto kept = blank<Scalar>(columns * stride), next_first = copy<Scalar>(first),
+             next_second = copy<Scalar>(second);
+  UpdateArrays<Scalar> arrays{theta.data(),
+                              g.data(),
+                              Rule::states > 0 ? first.data() : nullptr,
+                              Rule::states > 1 ? second.data() : nullptr,
+                              n,
+                              columns,
+                              stride,
+                              g_stride};
+  if (keep) {
+    arrays.kept = kept.data();
+    if (Rule::states > 0) arrays.next_first = next_first.data();
+    if (Rule::states > 1) arrays.next_second = next_second.data();
+  }
+  update<Rule>(u, arrays);
   for (Index c = 0; c < columns; ++c) {
     for (Index i = 0; i < n; ++i) {
       const std::size_t at = to_size(c * stride + i);
       Scalar x = theta0[at], v = first0[at], w = second0[at];
       plain::update_one<Rule>(u, x, g[to_size(c * g_stride + i)], v, w);
       expect(theta[at], x, i, c);
-      expect(first[at], v, i, c);
-      expect(second[at], w, i, c);
+      expect((keep ? next_first : first)[at], v, i, c);
+      expect((keep ? next_second : second)[at], w, i, c);
+      if (!keep) continue;
+      expect(kept[at], theta0[at], i, c);
+      expect(first[at], first0[at], i, c);
+      expect(second[at], second0[at], i, c);
     }
-    for (const auto array : {theta, first, second}) expect_untouched<Scalar>(array, c * stride + n, (c + 1) * stride);
+    for (const auto array : {theta, first, second, next_first, next_second})
+      expect_untouched<Scalar>(array, c * stride + n, (c + 1) * stride);
   }
 }
 

@@ -457,6 +457,29 @@ void test_update(const Update<Scalar>& u, Index n, Index columns, Index stride) 
   CHECK(same_bits(theta.data(), plain.data(), all) && theta.intact());
   CHECK(same_bits(v.data(), first.data(), all) && v.intact());
   CHECK(same_bits(w.data(), second.data(), all) && w.intact());
+
+  // one step more, which leaves everything as it was somewhere
+  const auto g = exactly(std::span<const Scalar>(normals<Scalar>(all, 23)));
+  Walled<Scalar> kept(all), next_v(all), next_w(all);
+  std::copy(plain.begin(), plain.end(), kept.data());
+  std::copy(first.begin(), first.end(), next_v.data());
+  std::copy(second.begin(), second.end(), next_w.data());
+  const auto before = plain, before_v = first, before_w = second;
+  for (Index i = 0; i < all; ++i) {
+    const std::size_t at = to_size(i);
+    if (columns > 1 && i % stride >= n) continue;
+    plain::update_one<Rule>(u, plain[at], g[at], first[at], second[at]);
+    kept[i] = 0;
+  }
+  update<Rule>(
+      u, UpdateArrays<Scalar>{theta.data(), g.data(), Rule::states > 0 ? v.data() : nullptr,
+                              Rule::states > 1 ? w.data() : nullptr, n, columns, stride, stride, kept.data(),
+                              Rule::states > 0 ? next_v.data() : nullptr, Rule::states > 1 ? next_w.data() : nullptr});
+  CHECK(same_bits(theta.data(), plain.data(), all) && theta.intact());
+  CHECK(same_bits(kept.data(), before.data(), all) && kept.intact());
+  CHECK(same_bits(v.data(), before_v.data(), all) && same_bits(w.data(), before_w.data(), all));
+  CHECK(same_bits(next_v.data(), first.data(), all) && next_v.intact());
+  CHECK(same_bits(next_w.data(), second.data(), all) && next_w.intact());
 }
 
 template <class Rule, class Scalar>

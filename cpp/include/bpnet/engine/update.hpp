@@ -22,7 +22,8 @@ struct Update {
 };
 
 /// The arrays of one step: `columns` pieces of n numbers, `stride` apart, those of the gradient `g_stride` apart. A
-/// state the rule has no use for may be null.
+/// state the rule has no use for may be null. Where `kept` is not null, the step can be taken back: it receives theta
+/// as it was, and the new state goes to next_first and next_second.
 template <class Scalar>
 struct UpdateArrays {
   Scalar* theta;
@@ -33,6 +34,7 @@ struct UpdateArrays {
   Index columns = 1;
   Index stride = 0;
   Index g_stride = 0;
+  Scalar *kept = nullptr, *next_first = nullptr, *next_second = nullptr;
 };
 
 /// The same numbers as lanes, held in registers through the pass.
@@ -112,8 +114,9 @@ struct AdamStep {
   }
 };
 
-/// One step of Rule.
-template <class Rule, class Scalar>
+namespace detail {
+
+template <class Rule, bool Keep, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   using L = Lanes<Scalar>;
   const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
@@ -124,14 +127,15 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
     L theta = load(at.theta + i), g = load(at.g + i), first = zero, second = zero;
     if constexpr (Rule::states > 0) first = load(at.first + i);
     if constexpr (Rule::states > 1) second = load(at.second + i);
+    if constexpr (Keep) store(theta, at.kept + i);
     if (penalised) {
       g = madd(l2, theta, g);
       g = g + select(theta == zero, zero, copysign(l1, theta));
     }
     Rule::apply(numbers, theta, g, first, second);
     store(theta, at.theta + i);
-    if constexpr (Rule::states > 0) store(first, at.first + i);
-    if constexpr (Rule::states > 1) store(second, at.second + i);
+    if constexpr (Rule::states > 0) store(first, (Keep ? at.next_first : at.first) + i);
+    if constexpr (Rule::states > 1) store(second, (Keep ? at.next_second : at.second) + i);
   };
   const Index n = arrays.n;
   for (Index column = 0; column < arrays.columns; ++column) {
@@ -140,6 +144,9 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
     at.g += column * arrays.g_stride;
     if constexpr (Rule::states > 0) at.first += column * arrays.stride;
     if constexpr (Rule::states > 1) at.second += column * arrays.stride;
+    if constexpr (Keep) at.kept += column * arrays.stride;
+    if constexpr (Keep && Rule::states > 0) at.next_first += column * arrays.stride;
+    if constexpr (Keep && Rule::states > 1) at.next_second += column * arrays.stride;
     Index i = 0;
     for (; i + L::size <= n; i += L::size)
       step([](const Scalar* from) { return L::load(from); }, [](L x, Scalar* to) { x.store(to); }, at, i);
@@ -147,6 +154,17 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
       step([rest](const Scalar* from) { return L::load_first(from, rest); },
            [rest](L x, Scalar* to) { x.store_first(to, rest); }, at, i);
   }
+}
+
+}  // namespace detail
+
+/// One step of Rule.
+template <class Rule, class Scalar>
+void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
+  if (arrays.kept)
+    detail::update<Rule, true>(u, arrays);
+  else
+    detail::update<Rule, false>(u, arrays);
 }
 
 /// a += b: one node of the tree that sums the shards of a gradient.

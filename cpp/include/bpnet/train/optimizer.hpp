@@ -59,15 +59,25 @@ struct OptimizerState {
   }
 };
 
+/// What a step started from: parameters and state.
+template <class Scalar>
+struct Snapshot {
+  AlignedBuffer<Scalar> theta;
+  OptimizerState<Scalar> state;
+};
+
 /// One step, which may be taken piece by piece: each parameter once, then `finish`.
 template <class Scalar>
 class UpdateStep {
  public:
-  UpdateStep(const Optimizer& by, const Penalties& penalties, Model<Scalar>& net, OptimizerState<Scalar>& state)
+  /// `keep`, if not null, is what the step started from once it is finished.
+  UpdateStep(const Optimizer& by, const Penalties& penalties, Model<Scalar>& net, OptimizerState<Scalar>& state,
+             Snapshot<Scalar>* keep = nullptr)
       : by_(by),
         penalties_(penalties),
         net_(net),
         state_(state),
+        keep_(keep),
         power1_(state.power1 * by.decay1),
         power2_(state.power2 * by.decay2),
         eta_(by.rate(state.steps)),
@@ -90,8 +100,14 @@ class UpdateStep {
     u.l2 = static_cast<Scalar>(penalised ? penalties_.l2 : 0);
     u.shrink = static_cast<Scalar>(decayed ? eta_ * by_.weight_decay : 0);
     const auto at = [from](Scalar* array) { return array ? array + from : nullptr; };
-    kernel_(u, {net_.theta().data() + from, g, at(state_.first.data()), at(state_.second.data()), n, columns, stride,
-                g_stride});
+    engine::UpdateArrays<Scalar> arrays{
+        net_.theta().data() + from, g, at(state_.first.data()), at(state_.second.data()), n, columns, stride, g_stride};
+    if (keep_) {
+      arrays.kept = keep_->theta.data() + from;
+      arrays.next_first = at(keep_->state.first.data());
+      arrays.next_second = at(keep_->state.second.data());
+    }
+    kernel_(u, arrays);
   }
 
   /// Every parameter by the whole gradient, layer by layer where weights and biases are treated apart.
@@ -108,6 +124,10 @@ class UpdateStep {
 
   /// The next step is the next one.
   void finish() const {
+    if (keep_) {
+      std::swap(state_, keep_->state);
+      state_.steps = keep_->state.steps;
+    }
     state_.power1 = power1_;
     state_.power2 = power2_;
     ++state_.steps;
@@ -118,6 +138,7 @@ class UpdateStep {
   const Penalties& penalties_;
   Model<Scalar>& net_;
   OptimizerState<Scalar>& state_;
+  Snapshot<Scalar>* keep_;
   double power1_, power2_, eta_;
   engine::Update<Scalar> numbers_;
   void (*kernel_)(const engine::Update<Scalar>&, const engine::UpdateArrays<Scalar>&);

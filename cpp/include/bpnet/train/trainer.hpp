@@ -82,7 +82,7 @@ class Trainer {
                           !(divides && optimizer_.eps < 1e-20) &&
                           kernels<Scalar>().largest(net_.theta().data(), n) < Scalar(1e12);
     if (ordinary) return update(g);
-    const Snapshot before = snapshot();
+    const Snapshot<Scalar> before = snapshot();
     update(g);
     if (kernels<Scalar>().all_finite(net_.theta().data(), n)) return;
     restore(before);
@@ -107,20 +107,17 @@ class Trainer {
     const auto room = static_cast<std::size_t>(std::min<Index>(options.epochs, 1 << 16));
     history.cost.reserve(room);
     if (validation) history.validation_cost.reserve(room);
-    if (good_)
-      save(*good_);
-    else
-      good_.emplace(snapshot());
+    if (!good_) good_.emplace(snapshot());
     const Index steps_before = steps();
     for (Index number = 0; number < options.epochs && !history.stopped; ++number) {
+      due_ = true;
       try {
         history.cost.push_back(epoch(data, options, call, pulse));
       } catch (const DivergenceError&) {
-        restore(*good_);
+        if (!due_) restore(*good_);
         throw;
       }
       ++epochs_;
-      if (number + 1 < options.epochs) save(*good_);
       history.steps = steps() - steps_before;
       Epoch done{number, history.cost.back(), {}};
       if (validation) {
@@ -139,18 +136,15 @@ class Trainer {
   }
 
  private:
-  struct Snapshot {
-    AlignedBuffer<Scalar> theta;
-    OptimizerState<Scalar> state;
-  };
-
   const Model<Scalar>& model() const { return net_; }
 
   double gradient(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
     return batch_gradient(model(), batch, Reduction::mean, {nabla_.data(), nullptr, {}, {}}, space_, call, pulse);
   }
 
-  UpdateStep<Scalar> next_step() { return {optimizer_, penalties_, static_cast<Model<Scalar>&>(net_), state_}; }
+  UpdateStep<Scalar> next_step(Snapshot<Scalar>* keep = nullptr) {
+    return {optimizer_, penalties_, static_cast<Model<Scalar>&>(net_), state_, keep};
+  }
 
   void update(const Scalar* g) {
     const UpdateStep<Scalar> step = next_step();
@@ -173,7 +167,7 @@ class Trainer {
 
   /// Gradient and update of one batch of an epoch; returns its cost. Where that is not finite, nothing has changed.
   double descend(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
-    const UpdateStep<Scalar> step = next_step();
+    const UpdateStep<Scalar> step = next_step(due_ ? &*good_ : nullptr);
     const UpdateSink sink(step);
     const bool fused = takes_sink(model(), batch);
     const GradientRows<Scalar> out{nabla_.data(), nullptr, {}, {}};
@@ -182,6 +176,7 @@ class Trainer {
     if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
     if (!fused) step.all(nabla_.data());
     step.finish();
+    due_ = false;
     return cost;
   }
 
@@ -210,24 +205,12 @@ class Trainer {
     return batch.x.count > 0;
   }
 
-  Snapshot snapshot() const {
-    Snapshot copy{AlignedBuffer<Scalar>(net_.n_parameters()), state_};
+  Snapshot<Scalar> snapshot() const {
+    Snapshot<Scalar> copy{AlignedBuffer<Scalar>(net_.n_parameters()), state_};
     std::copy_n(model().theta().data(), net_.n_parameters(), copy.theta.data());
     return copy;
   }
-  /// Into an existing snapshot, without allocation.
-  void save(Snapshot& to) const {
-    const auto copy = [](const AlignedBuffer<Scalar>& from, AlignedBuffer<Scalar>& into) {
-      std::copy_n(from.data(), from.size(), into.data());
-    };
-    std::copy_n(model().theta().data(), net_.n_parameters(), to.theta.data());
-    copy(state_.first, to.state.first);
-    copy(state_.second, to.state.second);
-    to.state.steps = state_.steps;
-    to.state.power1 = state_.power1;
-    to.state.power2 = state_.power2;
-  }
-  void restore(const Snapshot& from) {
+  void restore(const Snapshot<Scalar>& from) {
     std::copy_n(from.theta.data(), net_.n_parameters(), net_.theta().data());
     state_ = from.state;
   }
@@ -247,7 +230,8 @@ class Trainer {
   Index epochs_ = 0;
   AlignedBuffer<Scalar> nabla_;
   GradientSpace<Scalar> space_;
-  std::optional<Snapshot> good_;  ///< as after the last epoch of fit that ended well
+  std::optional<Snapshot<Scalar>> good_;  ///< as when the epoch of fit began, once its first step is done
+  bool due_ = false;                      ///< whether that step is still to come
 };
 
 }  // namespace bpnet
