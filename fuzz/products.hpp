@@ -199,7 +199,7 @@ struct Delta {
 template <class Scalar>
 void check_outer(Input& in) {
   const Sizes n(in);
-  const bool by_rows = in.flag(), panels = in.flag(), fresh = in.flag();
+  const bool by_rows = in.flag(), panels = in.flag(), fresh = in.flag(), fetches = in.flag();
   const Index delta_stride = padded(n.n_out) + padding * in.below(2), apart = n.n_out + in.below(4);
   const Index a_stride = in.flag() ? tile_samples : n.stride;
   begin_case<Scalar>(by_rows ? "outer_rows" : "outer_samples", {{"n_out", n.n_out},
@@ -207,6 +207,7 @@ void check_outer(Input& in) {
                                                                 {"m", n.m},
                                                                 {"panels", panels},
                                                                 {"fresh", fresh},
+                                                                {"fetches", fetches},
                                                                 {"delta_stride", delta_stride},
                                                                 {"a_stride", a_stride},
                                                                 {"dW_stride", apart}});
@@ -232,7 +233,9 @@ void check_outer(Input& in) {
     check([&](Index i) { return &a[to_size(i)]; }, n.n_in);
   } else {
     const auto a = in.numbers<Scalar>(n.n_in * a_stride);
-    outer_samples(delta.rows, a.data(), a_stride, n.n_out, n.n_in, n.m, fresh, dW.data(), apart);
+    Ahead<Scalar> ahead{{{{a.data(), 1, n.n_in, a_stride, 0}}}};
+    outer_samples(delta.rows, a.data(), a_stride, n.n_out, n.n_in, n.m, fresh, dW.data(), apart,
+                  fetches ? &ahead : nullptr);
     check([&](Index i) { return &a[to_size(i * a_stride)]; }, 1);
   }
 }

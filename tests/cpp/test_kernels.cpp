@@ -230,7 +230,9 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
           std::copy(start.b.begin(), start.b.end(), db.data());
         }
         outer_rows(rows, a.pointers(m).data(), n_out, n_in, m, fresh, by_rows.data(), apart);
-        outer_samples(rows, a_lanes.data(), padded(m), n_out, n_in, m, fresh, by_lanes.data(), apart);
+        Ahead<Scalar> ahead{{{{start.W.data(), 1, n_in, n_out, 0}}}};  // what is fetched on the way changes nothing
+        outer_samples(rows, a_lanes.data(), padded(m), n_out, n_in, m, fresh, by_lanes.data(), apart,
+                      m % 2 ? nullptr : &ahead);
         sum_rows(rows, n_out, m, fresh, db.data());
         for (const auto* dW : {&by_rows, &by_lanes}) {
           CHECK(tile_equals(Layout::unit_lanes, *dW, expected.W, n_out, n_in, apart) && dW->intact());

@@ -20,6 +20,8 @@ class GradientSink {
   virtual ~GradientSink() = default;
   virtual void take(const Scalar* g, Index from, Index n, bool are_biases, Index columns = 1, Index stride = 0,
                     Index g_stride = 0) const = 0;
+  /// The arrays that `take` of parameters from `from` on will touch, to be fetched beforehand; null: none.
+  virtual std::array<const Scalar*, 6> arrays(Index from) const = 0;
 };
 
 /// Where the gradients of one tile go; null: not wanted, not computed.
@@ -124,7 +126,7 @@ void narrow_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, boo
     for (Index i = 0; i < n_in; ++i)
       for (Index j = 0; j < n_out; ++j) to[j * n_in + i] = dW[i * n_out + j];
   k.to_panels(w.a(l - 1), stride, n_in, w.m, w.panels);
-  k.outer_samples({w.panels, w.m, k.panel}, delta, stride, n_in, n_out, w.m, fresh, to, n_in);
+  k.outer_samples({w.panels, w.m, k.panel}, delta, stride, n_in, n_out, w.m, fresh, to, n_in, nullptr);
   if (n_out > 1)
     for (Index i = 0; i < n_in; ++i)
       for (Index j = 0; j < n_out; ++j) dW[i * n_out + j] = to[j * n_in + i];
@@ -139,7 +141,7 @@ void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar
   const bool lanes = w.layout == engine::Layout::sample_lanes;
   if (lanes && !(l == 1 && w.in_place)) {
     const Index stride = engine::padded(w.m);
-    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, n_out, columns, w.m, fresh, dW, n_out);
+    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, n_out, columns, w.m, fresh, dW, n_out, nullptr);
   }
   const Scalar* const* a = lanes ? w.inputs.data() : unit_rows(net, l - 1, w);
   std::array<const Scalar*, engine::tile_samples> from;

@@ -106,23 +106,25 @@ class WideGroup {
   /// dC/dW^l and dC/db^l, block by block: into nabla or, where there is a sink, to it while they are in cache. (BP3),
   /// (BP4)
   void weight_gradient(Index l, Scalar* nabla, bool fresh, const GradientSink<Scalar>* sink) {
-    const Index n_out = net_.size(l), n_in = net_.size(l - 1), width = kernels<Scalar>().panel;
-    const Index row_blocks = (n_out + width - 1) / width, column_blocks = (n_in + block_inputs - 1) / block_inputs;
-    const Index inputs = (n_in / column_blocks + whole_inputs) / whole_inputs * whole_inputs;  // evenly shared
-    const double work = static_cast<double>(samples_ * width * std::min(inputs, n_in));
+    const Index n_out = net_.size(l), n_in = net_.size(l - 1);
+    const Index row_blocks = (n_out + block_outputs - 1) / block_outputs;
+    const Index column_blocks = (n_in + block_inputs - 1) / block_inputs;
+    const double work = static_cast<double>(samples_ * std::min(block_outputs, n_out) * std::min(block_inputs, n_in));
     engine::Pulse undisturbed(nullptr);  // once parameters change, the step is finished
     engine::parallel_for(call_, sink == nullptr ? pulse_ : undisturbed, row_blocks * column_blocks, work,
                          [&](Index item, const engine::Checkpoint& checkpoint) {
-                           const Index j = item % row_blocks * width, i = item / row_blocks * inputs;
-                           weight_block(l, j, std::min(width, n_out - j), i, std::min(inputs, n_in - i), nabla, fresh,
-                                        sink);
+                           const Index j = item / column_blocks * block_outputs,
+                                       i = item % column_blocks * block_inputs;
+                           weight_block(l, j, std::min(block_outputs, n_out - j), i, std::min(block_inputs, n_in - i),
+                                        nabla, fresh, sink);
                            checkpoint(work);
                          });
   }
 
  private:
-  /// Inputs of a block of the weight gradient, and what their number is a multiple of.
-  static constexpr Index block_inputs = 480, whole_inputs = 12;
+  /// A block of the weight gradient. Columns of a wide layer lie a power of two apart and share places in the cache, so
+  /// the block has few of them, and long ones.
+  static constexpr Index block_outputs = 256, block_inputs = 60;
 
   /// The gradient of the weights of `rows` outputs from j on and `columns` inputs from i on; with i = 0, of those
   /// outputs' biases too.
@@ -135,11 +137,22 @@ class WideGroup {
     const bool compact = sink != nullptr && fresh;
     Scalar *dW = compact ? (*lease).panels : nabla + W, *db = nabla + b;
     const Index dW_stride = compact ? engine::padded(rows) : n_out;
+    const Index panels = (rows + k.panel - 1) / k.panel;
+    engine::Ahead<Scalar> ahead;  // the next tile's a^(l-1), then what the sink will touch
+    if (sink)
+      for (std::size_t which = 0; const Scalar* array : sink->arrays(W))
+        if (array) ahead.wanted[++which] = {array, panels, columns, n_out, 0};
     for (Index t = 0; t < count_; ++t) {
       const Workspace<Scalar>& w = tiles_[t];
       const Index stride = engine::padded(w.m);
       const engine::DeltaRows<Scalar> delta{tiles_.panels(net_, t, l) + j * w.m, w.m, k.panel};
-      k.outer_samples(delta, w.a(l - 1) + i * stride, stride, rows, columns, w.m, fresh && t == 0, dW, dW_stride);
+      if (t + 1 < count_) {
+        const Workspace<Scalar>& next = tiles_[t + 1];
+        const Index apart = engine::padded(next.m);
+        ahead.wanted[0] = {next.a(l - 1) + i * apart, 1, columns * apart / k.panel, k.panel, 0};
+      }
+      k.outer_samples(delta, w.a(l - 1) + i * stride, stride, rows, columns, w.m, fresh && t == 0, dW, dW_stride,
+                      &ahead);
       if (i == 0) k.sum_rows(delta, rows, w.m, fresh && t == 0, db);
     }
     if (sink == nullptr) return;

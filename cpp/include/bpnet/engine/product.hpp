@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include "bpnet/engine/tile.hpp"
 
@@ -256,12 +257,48 @@ struct DeltaRows {
   static DeltaRows panels(const Scalar* data, Index m) { return {data, m, Block<Scalar>::panel}; }
 };
 
+/// Memory that is wanted next. A product that has it fetches some into L2 with every sample it takes, in this order, so
+/// that nobody waits for it later.
+template <class Scalar>
+struct Ahead {
+  /// A block of numbers: `columns` pieces, `stride` apart, each as long as `panels` times Block::panel.
+  struct Wanted {
+    const Scalar* begin = nullptr;
+    Index panels = 0, columns = 0, stride = 0;
+    Index fetched = 0;  ///< columns of panels
+  };
+  /// What one block of samples fetches: columns of one panel.
+  struct Part {
+    const Scalar* begin = nullptr;
+    Index stride = 0;
+  };
+  std::array<Wanted, 7> wanted;
+
+  static constexpr Index line = 64 / static_cast<Index>(sizeof(Scalar));
+  static constexpr Index lines = std::max<Index>(Block<Scalar>::panel / line, 1);  ///< of a panel
+
+  /// For m samples; from null where nothing is left.
+  Part take(Index m) {
+    for (Wanted& block : wanted) {
+      if (block.fetched >= block.panels * block.columns) continue;
+      const Index panel = block.fetched / block.columns, column = block.fetched % block.columns;
+      block.fetched += std::min(std::max<Index>(m / lines, 1), block.columns - column);
+      return {block.begin + panel * Block<Scalar>::panel + column * block.stride, block.stride};
+    }
+    return {};
+  }
+  static void fetch(const Part& part, Index sample) {
+    __builtin_prefetch(part.begin + sample / lines * part.stride + sample % lines * line, 0, 2);
+  }
+};
+
 namespace detail {
 
 /// a^(l-1) of unit r and sample s, counted from where a block begins: plain rows, or sample lanes Stride apart (0:
 /// any).
 template <class Scalar>
 struct InputRows {
+  static constexpr bool may_fetch = false;
   const Scalar* const* rows;
   Index begin;
   Scalar operator()(int r, Index s) const { return rows[s][begin + r]; }
@@ -269,6 +306,7 @@ struct InputRows {
 };
 template <Index Stride, class Scalar>
 struct InputLanes {
+  static constexpr bool may_fetch = true;
   const Scalar* data;
   Index any_stride;
   Index stride() const { return Stride > 0 ? Stride : any_stride; }
@@ -277,10 +315,11 @@ struct InputLanes {
 };
 
 /// Inputs x Packets registers of a weight gradient: the outer products of m > 0 samples. With Fresh they begin at 0.
-/// With Cut the last register has `tail` numbers. (What is known beforehand keeps the accumulators in registers.)
-template <bool Fresh, bool Cut, int Inputs, int Packets, class Scalar, class Input>
+/// With Cut the last register has `tail` numbers; with Fetch, it fetches `ahead`. (What is known beforehand keeps the
+/// accumulators in registers.)
+template <bool Fresh, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar, class Input>
 [[gnu::noinline]] void outer_block(const Scalar* delta, Index sample_stride, Input input, Index m, Scalar* dW,
-                                   Index dW_stride, Index tail) {
+                                   Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead) {
   using L = Lanes<Scalar>;
   L acc[Inputs][Packets];
   for (int r = 0; r < Inputs; ++r)
@@ -296,6 +335,7 @@ template <bool Fresh, bool Cut, int Inputs, int Packets, class Scalar, class Inp
   do {
     L d[Packets];
     for (int p = 0; p < Packets; ++p) d[p] = L::load(delta + p * L::size);
+    if constexpr (Fetch) Ahead<Scalar>::fetch(ahead, s);
     for (int r = 0; r < Inputs; ++r) {
       const L x(input(r, s));
       for (int p = 0; p < Packets; ++p) acc[r][p] = madd(d[p], x, acc[r][p]);
@@ -313,33 +353,40 @@ template <bool Fresh, bool Cut, int Inputs, int Packets, class Scalar, class Inp
 
 /// Adds the outer products of m samples to dW; with Fresh, overwrites it.
 template <bool Fresh, class Scalar, class Input>
-void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride) {
+void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride,
+           Ahead<Scalar>* ahead) {
   using L = Lanes<Scalar>;
   const Index tail = n_out % L::size;
-  in_blocks<Block<Scalar>::packets>((n_out + L::size - 1) / L::size, [&](Index packet, auto n_packets) __attribute__((
-                                                                         always_inline)) {
-    constexpr int P = n_packets(), most = Block<Scalar>::rows_for(P);
-    const Index j = packet * L::size;
-    const Scalar* rows = delta.data + j * delta.block_stride;
-    const bool cut = tail != 0 && j + P * L::size > n_out;
-    in_ladder<most>(
-        n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
-          Scalar* to = dW + i * dW_stride + j;
-          if (cut)
-            outer_block<Fresh, true, n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to, dW_stride, tail);
-          else
-            outer_block<Fresh, false, n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to, dW_stride, tail);
-        });
-  });
+  in_blocks<Block<Scalar>::packets>(
+      (n_out + L::size - 1) / L::size, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+        constexpr int P = n_packets(), most = Block<Scalar>::rows_for(P);
+        const Index j = packet * L::size;
+        const Scalar* rows = delta.data + j * delta.block_stride;
+        const bool cut = tail != 0 && j + P * L::size > n_out;
+        in_ladder<most>(
+            n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
+              Scalar* to = dW + i * dW_stride + j;
+              const auto block = [&](auto is_cut, auto fetches, const auto& wanted) __attribute__((always_inline)) {
+                outer_block<Fresh, is_cut(), fetches(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
+                                                                       dW_stride, tail, wanted);
+              };
+              const typename Ahead<Scalar>::Part nothing;
+              if (cut) return block(std::true_type{}, std::false_type{}, nothing);
+              if constexpr (Input::may_fetch && P == Block<Scalar>::packets && n_inputs() == most)
+                if (const auto some = ahead ? ahead->take(m) : nothing; some.begin)
+                  return block(std::false_type{}, std::true_type{}, some);
+              block(std::false_type{}, std::false_type{}, nothing);
+            });
+      });
 }
 
 template <class Scalar, class Input>
 void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
-           Index dW_stride) {
+           Index dW_stride, Ahead<Scalar>* ahead = nullptr) {
   if (fresh)
-    outer<true>(delta, input, n_out, n_in, m, dW, dW_stride);
+    outer<true>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
   else
-    outer<false>(delta, input, n_out, n_in, m, dW, dW_stride);
+    outer<false>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
 }
 
 }  // namespace detail
@@ -352,15 +399,15 @@ void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, In
   detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride);
 }
 
-/// The same with a (n_in, a_stride) in sample lanes. (BP3)
+/// The same with a (n_in, a_stride) in sample lanes. (BP3) `ahead` may be null.
 template <class Scalar>
 void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
-                   bool fresh, Scalar* dW, Index dW_stride) {
+                   bool fresh, Scalar* dW, Index dW_stride, Ahead<Scalar>* ahead) {
   using detail::InputLanes;
   if (a_stride == tile_samples)
-    detail::outer(delta, InputLanes<tile_samples, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride);
+    detail::outer(delta, InputLanes<tile_samples, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
   else
-    detail::outer(delta, InputLanes<0, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride);
+    detail::outer(delta, InputLanes<0, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
 }
 
 /// db += delta summed over the samples of a tile in sample lanes (n_out, stride), ascending; with `fresh`, db = that

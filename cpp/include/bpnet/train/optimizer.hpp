@@ -110,6 +110,15 @@ class UpdateStep {
     kernel_(u, arrays);
   }
 
+  /// What a step of the parameters from `from` on reads and writes; null: none.
+  std::array<const Scalar*, 6> arrays(Index from) const {
+    const auto at = [from](const AlignedBuffer<Scalar>& array) { return array.data() ? array.data() + from : nullptr; };
+    const Scalar* theta = net_.theta().data() + from;
+    if (!keep_) return {theta, at(state_.first), at(state_.second), nullptr, nullptr, nullptr};
+    return {
+        theta, at(state_.first), at(state_.second), at(keep_->theta), at(keep_->state.first), at(keep_->state.second)};
+  }
+
   /// Every parameter by the whole gradient, layer by layer where weights and biases are treated apart.
   void all(const Scalar* g) const {
     const bool alike = (penalties_.biases || (penalties_.l1 == 0 && penalties_.l2 == 0)) &&

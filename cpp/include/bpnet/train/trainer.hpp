@@ -160,6 +160,7 @@ class Trainer {
               Index g_stride) const override {
       step_(g, from, n, are_biases, columns, stride, g_stride);
     }
+    std::array<const Scalar*, 6> arrays(Index from) const override { return step_.arrays(from); }
 
    private:
     const UpdateStep<Scalar>& step_;
