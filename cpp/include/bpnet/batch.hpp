@@ -71,6 +71,30 @@ void tree(Index count, Add add) {
     for (Index k = 0; k + apart < count; k += 2 * apart) add(k, k + apart);
 }
 
+/// The same sum while the values are still being formed by several threads: whoever completes the second half of a node
+/// adds it, with what he has just written still in his cache.
+class GrowingTree {
+ public:
+  explicit GrowingTree(Index count) : count_(count) {}
+
+  /// values[k] is there.
+  template <class Add>
+  void arrived(Index k, Add add) {
+    for (Index apart = 1; apart < count_; apart *= 2) {
+      const bool is_right = k % (2 * apart) != 0;
+      const Index right = is_right ? k : k + apart;  // a node's right half has only this one parent
+      if (right >= count_) continue;
+      if (halves_[static_cast<std::size_t>(right)].fetch_add(1, std::memory_order_acq_rel) == 0) return;
+      k = right - apart;
+      add(k, right);
+    }
+  }
+
+ private:
+  Index count_;
+  std::array<std::atomic<int>, Shards::most> halves_{};
+};
+
 /// The sum of the batch's weights, in ascending order.
 template <class Scalar>
 double total_weight(const Weights<Scalar>& weights, const BatchRows& rows) {
@@ -263,13 +287,21 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
   };
   const double tiles_a_shard = static_cast<double>(shards.tiles) / static_cast<double>(shards.count);
   const double work = detail::work_of(net, out.any()) * tiles_a_shard * engine::tile_samples;
-  engine::parallel_for(mine, pulse, shards.count, work, [&](Index shard, const engine::Checkpoint& checkpoint) {
-    costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
-        net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), sink, checkpoint);
-  });
-  if (out.nabla && shards.count > 1) {
+  const Index n = net.n_parameters();
+  constexpr Index one_thread_adds = 1 << 15;  // parameters; of more, several threads add parts
+  const bool growing = out.nabla && shards.count > 1 && n <= one_thread_adds;
+  detail::GrowingTree sums(shards.count);
+  engine::parallel_for(
+      mine, pulse, shards.count, work,
+      [&](Index shard, const engine::Checkpoint& checkpoint) {
+        costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
+            net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), sink, checkpoint);
+        if (growing) sums.arrived(shard, [&](Index a, Index b) { kernels<Scalar>().add(nabla(a), nabla(b), n); });
+      },
+      engine::Share::ranges);
+  if (out.nabla && shards.count > 1 && !growing) {
     constexpr Index block = 1 << 14;  // parameters that one thread adds up at a time
-    const Index n = net.n_parameters(), blocks = (n + block - 1) / block;
+    const Index blocks = (n + block - 1) / block;
     engine::parallel_for(
         mine, pulse, blocks, static_cast<double>(block * shards.count), [&](Index item, const engine::Checkpoint&) {
           const Index from = item * block, length = std::min(block, n - from);

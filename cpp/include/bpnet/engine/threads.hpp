@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -32,8 +33,8 @@ class Pool {
   }
 
   /// Runs job(worker) once for each worker 0..workers-1; worker 0 is the caller. Returns when all have ended. Where the
-  /// pool is busy with another caller's job, or threads cannot be had, fewer workers run: the job must take its items
-  /// from a shared counter, so that one worker alone would do all of it. The job must not throw.
+  /// pool is busy with another caller's job, or threads cannot be had, fewer workers run: the job must be such that one
+  /// worker alone would do all of it. The job must not throw.
   /// `waiting` is called every 20 ms while the caller has nothing left to do but others have.
   template <class Job, class Waiting>
   void run(int workers, Job& job, const Waiting& waiting) {
@@ -171,11 +172,18 @@ class Checkpoint {
   const std::atomic<bool>* stop_;
 };
 
+/// Who takes which items of a loop first.
+enum class Share {
+  evenly,  ///< all take the next one: they walk through the same memory together
+  ranges,  ///< everybody has a range of his own, then what is left of the others': what he leaves in cache is his
+};
+
 /// body(item, checkpoint) for each item 0..items-1, on up to call.threads threads. `work` is one item's, in
 /// multiply-adds: little work is not spread. Exceptions of a body reach the caller; Interrupted is thrown where the
 /// watcher stopped it.
 template <class Body>
-void parallel_for(const Call& call, Pulse& pulse, Index items, double work, const Body& body) {
+void parallel_for(const Call& call, Pulse& pulse, Index items, double work, const Body& body,
+                  Share share = Share::evenly) {
   constexpr double worth_a_thread = 2e5;  // some 5 microseconds of one core: about what waking a helper costs
   const double useful = 1 + static_cast<double>(items) * work / worth_a_thread;
   const auto workers =
@@ -185,7 +193,17 @@ void parallel_for(const Call& call, Pulse& pulse, Index items, double work, cons
     for (Index item = 0; item < items; ++item) body(item, checkpoint);
     return;
   }
-  std::atomic<Index> next{0};
+  struct alignas(64) Range {
+    std::atomic<Index> next;
+    Index end;
+  };
+  constexpr int most_ranges = 16;
+  std::array<Range, most_ranges> ranges;
+  const int n_ranges = share == Share::ranges ? std::min(workers, most_ranges) : 1;
+  for (int r = 0; r < n_ranges; ++r) {
+    ranges[static_cast<std::size_t>(r)].next.store(items * r / n_ranges, std::memory_order_relaxed);
+    ranges[static_cast<std::size_t>(r)].end = items * (r + 1) / n_ranges;
+  }
   std::atomic<bool> stop{false};
   std::exception_ptr failure;
   std::mutex failure_lock;
@@ -197,8 +215,11 @@ void parallel_for(const Call& call, Pulse& pulse, Index items, double work, cons
   auto job = [&](int worker) {
     const Checkpoint checkpoint(worker == 0 ? &pulse : nullptr, &stop);
     try {
-      for (Index item; !stop.load(std::memory_order_relaxed) && (item = next.fetch_add(1)) < items;)
-        body(item, checkpoint);
+      for (int k = 0; k < n_ranges; ++k) {
+        Range& range = ranges[static_cast<std::size_t>((worker + k) % n_ranges)];
+        for (Index item; !stop.load(std::memory_order_relaxed) && (item = range.next.fetch_add(1)) < range.end;)
+          body(item, checkpoint);
+      }
     } catch (...) {
       fail();
     }
