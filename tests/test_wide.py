@@ -51,3 +51,16 @@ def test_updating_block_by_block_equals_whole_steps(optimizer, dtype):
         for k in range(0, 150, 50):
             trainer.step(x[k : k + 50], y[k : k + 50])
     assert bits(net.parameters) == bits(twin.parameters)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_predict_group_by_group_equals_row_by_row(dtype):
+    net, x, y = wide([300, 520, 515, 7], 600, dtype)
+    net.normalize(x=3 * x + 1, y=2 * y)
+    other, other_x, _ = wide([700, 800, 3], 70, dtype)  # another shape in between: it leaves its scratch behind
+    rows = bits(np.array([net.predict(row) for row in x]))
+    for threads in (1, 2, 5):
+        assert bits(net.predict(x, threads=threads)) == rows
+        other.predict(other_x, threads=threads)
+        assert bits(net.predict(x.astype(x.dtype.newbyteorder()), threads=threads)) == rows
+    assert bits(net.predict(x[::-1])[::-1].copy()) == rows

@@ -199,16 +199,10 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
   const auto rows = [&](const std::vector<Scalar*>& all, Index l, Index t, Index n) {
     return all[static_cast<std::size_t>(l)] + first(t) * n;
   };
-  for (Index t = 0; t < tiles; ++t) {
-    Workspace<Scalar>& w = space[t];
-    w.m = std::min(engine::tile_samples, batch.rows.count - first(t));
-    w.layout = engine::Layout::sample_lanes;
-    batch.rows.fill(first(t), w.m, w.indices.data());
-  }
-  WideGroup<Scalar> group(net, space, tiles, call, pulse);
-  group.each_tile(static_cast<double>(net.n_inputs()),
-                  [&](Index, Workspace<Scalar>& w) { load_inputs(net, batch.x, w); });
-  for (Index l = 1; l <= L; ++l) group.forward(l);
+  const Index samples = std::min(tiles * engine::tile_samples, batch.rows.count - begin);
+  WideGroup<Scalar> group(net, space, samples, call, pulse);
+  group.load(batch.x, batch.rows, begin);
+  for (Index l = 1; l <= L; ++l) group.forward(l, Keep::backward);
   const bool want_grad = !out.activations.empty();
   group.each_tile(50.0 * static_cast<double>(net.n_outputs()),
                   [&](Index, Workspace<Scalar>& w) { cost_tile(net, batch.y, batch.cost, true, want_grad, w); });
@@ -272,7 +266,7 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
   const Call mine{batch.cost.custom ? 1 : call.threads, call.watcher};
   if (out.nabla && detail::is_grouped(net, batch)) {
     constexpr Index most = TileGroup<Scalar>::most_tiles;
-    space.group.prepare(net, std::min(most, shards.tiles));
+    space.group.prepare(net, std::min(most, shards.tiles), Keep::backward);
     for (Index tile = 0; tile < shards.tiles; tile += most) {
       const bool last = tile + most >= shards.tiles;
       detail::group_gradient(net, batch, 1 / total, tile * engine::tile_samples, std::min(most, shards.tiles - tile),

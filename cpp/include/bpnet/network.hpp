@@ -36,6 +36,7 @@ class Network : public Model<Scalar_> {
     if (x.count == 1 && x.in_place<Scalar>()) return predict_one(x.row<Scalar>(0), out);
     if (x.count <= engine::tile_samples) return predict_tile(x, 0, x.count, out);
     engine::Pulse pulse(call.watcher);
+    if (detail::is_wide<Scalar>(*this)) return predict_wide(x, out, call, pulse);
     const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
     engine::parallel_for(call, pulse, tiles, tile_work(false), [&](Index tile, const engine::Checkpoint& checkpoint) {
       const Index first = tile * engine::tile_samples;
@@ -154,9 +155,32 @@ class Network : public Model<Scalar_> {
     BatchRows{first, m}.fill(0, m, w.indices.data());
     forward_tile(static_cast<const Base&>(*this), x, m, Keep::nothing, static_cast<const LayerRows<Scalar>*>(nullptr),
                  w);
-    Scalar* rows = out + first * n_outputs();
+    leave_outputs(w, out + first * n_outputs());
+  }
+
+  /// Many tiles go through a layer together, so that its weights are packed once for all of them.
+  void predict_wide(const Samples& x, Scalar* out, const Call& call, engine::Pulse& pulse) const {
+    using Group = TileGroup<Scalar>;
+    constexpr Index at_once = Group::most_tiles * engine::tile_samples;
+    thread_local Group kept;
+    Group space = std::exchange(kept, {});  // a call from within this one, by the watcher, makes one of its own
+    space.prepare(*this, std::min(Group::most_tiles, (x.count + engine::tile_samples - 1) / engine::tile_samples),
+                  Keep::nothing);
+    for (Index first = 0; first < x.count; first += at_once) {
+      detail::WideGroup<Scalar> group(*this, space, std::min(at_once, x.count - first), call, pulse);
+      group.load(x, BatchRows{0, x.count}, first);
+      for (Index l = 1; l <= depth(); ++l) group.forward(l, Keep::nothing);
+      group.each_tile(static_cast<double>(n_outputs()), [&](Index t, Workspace<Scalar>& w) {
+        leave_outputs(w, out + (first + t * engine::tile_samples) * n_outputs());
+      });
+    }
+    kept = std::move(space);
+  }
+
+  /// y of a tile's samples, from its a^L.
+  void leave_outputs(const Workspace<Scalar>& w, Scalar* rows) const {
     detail::scatter_tile(w, w.a(depth()), n_outputs(), rows);
-    if (this->normalization().of_output()) restore_outputs<Scalar>(*this, rows, m);
+    if (this->normalization().of_output()) restore_outputs<Scalar>(*this, rows, w.m);
   }
 
   static void check_width(const Samples& x, Index n, const char* name) {

@@ -14,12 +14,14 @@ class TileGroup {
  public:
   static constexpr Index most_tiles = 8;
 
-  void prepare(const Model<Scalar>& net, Index tiles) {
+  /// With room for what `keep` leaves behind.
+  void prepare(const Model<Scalar>& net, Index tiles, Keep keep) {
     if (static_cast<Index>(tiles_.size()) < tiles) tiles_.resize(static_cast<std::size_t>(tiles));
     for (Index t = 0; t < tiles; ++t) {
       Tile& tile = tiles_[static_cast<std::size_t>(t)];
       if (!tile.w) tile.w = std::make_unique<Workspace<Scalar>>();
       tile.w->prepare(net.shape(), net.sizes());
+      if (keep == Keep::nothing) continue;
       Index room = 0;
       for (Index l = 1; l <= net.depth(); ++l) room += engine::panels_room(net.size(l), engine::tile_samples);
       tile.panels.reserve(room);
@@ -53,10 +55,19 @@ bool is_wide(const Model<Scalar>& net) {
 template <class Scalar>
 class WideGroup {
  public:
-  WideGroup(const Model<Scalar>& net, TileGroup<Scalar>& tiles, Index count, const engine::Call& call,
+  /// The first `samples` places of the tiles, which are prepared for them.
+  WideGroup(const Model<Scalar>& net, TileGroup<Scalar>& tiles, Index samples, const engine::Call& call,
             engine::Pulse& pulse)
-      : net_(net), tiles_(tiles), count_(count), call_(call), pulse_(pulse) {
-    for (Index t = 0; t < count; ++t) samples_ += tiles[t].m;
+      : net_(net),
+        tiles_(tiles),
+        count_((samples + engine::tile_samples - 1) / engine::tile_samples),
+        samples_(samples),
+        call_(call),
+        pulse_(pulse) {
+    for (Index t = 0; t < count_; ++t) {
+      tiles[t].m = std::min(engine::tile_samples, samples - t * engine::tile_samples);
+      tiles[t].layout = engine::Layout::sample_lanes;
+    }
   }
 
   /// body(tile number, its workspace) for each tile; `work` multiply-adds a sample.
@@ -69,8 +80,17 @@ class WideGroup {
                          });
   }
 
+  /// The samples of all tiles, from the first-th row of the batch on, and their a^0.
+  template <class Rows>
+  void load(const Samples& x, const Rows& rows, Index first) {
+    each_tile(static_cast<double>(net_.n_inputs()), [&](Index t, Workspace<Scalar>& w) {
+      rows.fill(first + t * engine::tile_samples, w.m, w.indices.data());
+      load_inputs(net_, x, w);
+    });
+  }
+
   /// (F1), (F2) of layer l for all tiles.
-  void forward(Index l) {
+  void forward(Index l, Keep keep) {
     const auto& k = kernels<Scalar>();
     const Index n_out = net_.size(l), n_in = net_.size(l - 1);
     const auto z = [&](Workspace<Scalar>& w) { return l == net_.depth() ? w.z_out : w.a(l); };
@@ -86,7 +106,7 @@ class WideGroup {
       }
     });
     each_tile(20.0 * static_cast<double>(n_out),
-              [&](Index, Workspace<Scalar>& w) { activate(net_, l, z(w), Keep::backward, w); });
+              [&](Index, Workspace<Scalar>& w) { activate(net_, l, z(w), keep, w); });
   }
 
   /// grad_(a^(l-1)) C of all tiles into their `pulled`. (BP5)
@@ -184,7 +204,7 @@ class WideGroup {
 
   const Model<Scalar>& net_;
   TileGroup<Scalar>& tiles_;
-  Index count_, samples_ = 0;
+  Index count_, samples_;
   const engine::Call& call_;
   engine::Pulse& pulse_;
 };
