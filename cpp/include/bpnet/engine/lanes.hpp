@@ -328,36 +328,29 @@ template <class Scalar>
 inline constexpr Index quarter = 16 / static_cast<Index>(sizeof(Scalar));
 
 template <class Scalar>
-struct QuarterOf;
-template <>
-struct QuarterOf<float> {
-  using type = Eigen::internal::Packet4f;
-};
-template <>
-struct QuarterOf<double> {
-  using type = Eigen::internal::Packet2d;
-};
-template <class Scalar>
-using Quarter = typename QuarterOf<Scalar>::type;
+using Quarter = typename VectorOf<Scalar, 16>::type;
 
 /// The first n <= quarter of them; the rest are zero and nothing beyond from + n is read.
 template <class Scalar>
 Quarter<Scalar> load_quarter(const Scalar* from, Index n = quarter<Scalar>) {
-  if (n == quarter<Scalar>) return Eigen::internal::ploadu<Quarter<Scalar>>(from);
+  Quarter<Scalar> part{};
+  if (n == quarter<Scalar>) {
+    std::memcpy(&part, from, sizeof(part));
+    return part;
+  }
 #if defined(__AVX512VL__)
   if constexpr (sizeof(Scalar) == 4) return _mm_maskz_loadu_ps(static_cast<__mmask8>((1u << n) - 1), from);
 #endif
-  typename VectorOf<Scalar, 16>::type part{};
   part[0] = from[0];
   if constexpr (sizeof(Scalar) == 4) {
     if (n > 1) part[1] = from[1];
     if (n > 2) part[2] = from[2];
   }
-  return std::bit_cast<Quarter<Scalar>>(part);
+  return part;
 }
 
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wignored-attributes"  // of Quarter as a template argument
+#pragma GCC diagnostic ignored "-Wignored-attributes"  // of Packet as a template argument
 /// Column j receives number j of row(0), row(1), ..., row(size - 1), each a Quarter. Rows are put together while they
 /// are loaded, so that half the shuffles do.
 template <class Scalar, class Row>
@@ -415,11 +408,16 @@ template <class Scalar, class Row>
     return;
   }
 #endif
-  if constexpr (sizeof(L) == 16) {
-    Eigen::internal::PacketBlock<Quarter<Scalar>, static_cast<int>(quarter<Scalar>)> block;
-    for (int k = 0; k < static_cast<int>(quarter<Scalar>); ++k) block.packet[k] = row(k);
+  constexpr int Q = static_cast<int>(quarter<Scalar>);
+  if constexpr (L::size == Q) {
+    using Packet = typename L::Packet;
+    Eigen::internal::PacketBlock<Packet, Q> block;
+    for (int k = 0; k < Q; ++k) block.packet[k] = std::bit_cast<Packet>(row(k));
     Eigen::internal::ptranspose(block);
-    for (int k = 0; k < static_cast<int>(quarter<Scalar>); ++k) column[k] = L::from(block.packet[k]);
+    for (int k = 0; k < Q; ++k) column[k] = L::from(block.packet[k]);
+  } else {
+    for (int k = 0; k < Q; ++k)
+      for (int r = 0; r < static_cast<int>(L::size); ++r) column[k].v[r] = row(r)[k];
   }
 }
 #pragma GCC diagnostic pop
