@@ -51,6 +51,14 @@ bool is_wide(const Model<Scalar>& net) {
   return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= 1e6;
 }
 
+/// Whether predicting gains from groups of tiles too: where the rows of some layer are packed for them. Elsewhere each
+/// thread is quicker with tiles of its own.
+template <class Scalar>
+bool predicts_in_groups(const Model<Scalar>& net) {
+  const auto first_layer = net.sizes().begin() + 1;
+  return is_wide(net) && *std::max_element(first_layer, net.sizes().end()) >= engine::packed_from;
+}
+
 /// One group of tiles on its way there and back.
 template <class Scalar>
 class WideGroup {

@@ -287,6 +287,7 @@ struct Ahead {
     }
     return {};
   }
+  /// Past the end it asks for lines nobody wants, which does no harm.
   static void fetch(const Part& part, Index sample) {
     __builtin_prefetch(part.begin + sample / lines * part.stride + sample % lines * line, 0, 2);
   }
