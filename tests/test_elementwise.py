@@ -3,6 +3,10 @@
 The promise (docs, Numerics): sigmoid and tanh within 2 ulp, the others within 4, in both dtypes.
 """
 
+import subprocess
+import sys
+from pathlib import Path
+
 import bpnet
 import numpy as np
 import oracle
@@ -123,3 +127,13 @@ def test_networks_use_the_measured_functions(name, dtype):
     z = sample(dtype, 30.0)
     net = bpnet.Network([1, 1], output_activation=name, init=bpnet.Constant(value=1.0), dtype=dtype)
     assert net.predict(z[:, None]).ravel().tobytes() == _core.elementwise(name, z, False).tobytes()
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).nmant != 63, reason="fitted in numbers of 64 binary digits")
+def test_pieces_are_those_that_the_script_fits():
+    root = Path(__file__).parents[1]
+    header = root / "cpp/include/bpnet/engine/elementary/logistic_pieces.hpp"
+    fitted = subprocess.run(
+        [sys.executable, root / "tools/fit_logistic.py"], capture_output=True, text=True, check=True
+    ).stdout
+    assert fitted == header.read_text()

@@ -236,6 +236,57 @@ bool any(const typename Single<Scalar>::Mask& mask, Single<Scalar>) {
   return mask.v;
 }
 
+/// Whether a < b in every lane; false where there is a NaN.
+template <class L>
+[[gnu::always_inline]] inline bool all_less(L a, L b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(L) == 64 && sizeof(typename L::Scalar) == 4)
+    return _mm512_cmp_ps_mask(a.packet(), b.packet(), _CMP_NLT_UQ) == 0;
+  else if constexpr (sizeof(L) == 64)
+    return _mm512_cmp_pd_mask(a.packet(), b.packet(), _CMP_NLT_UQ) == 0;
+  else
+#endif
+    return !any(!(a < b), a);
+}
+
+/// Eight numbers to look up, which stand there twice: so they fill the widest register by one load.
+struct Eight {
+  alignas(64) float twice[16];
+  template <class... Numbers>
+  requires(sizeof...(Numbers) == 8) constexpr Eight(Numbers... x)
+      : twice{static_cast<float>(x)..., static_cast<float>(x)...} {}
+};
+
+/// In each lane the number of the table that the lowest three bits of `place` name.
+template <class L>
+[[gnu::always_inline]] inline L look_up(const Eight& table, typename L::Bits place) {
+  static_assert(sizeof(typename L::Scalar) == 4);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(L) == 64) {
+    const auto index = std::bit_cast<__m512i>(place.v);
+    return L::from(_mm512_maskz_permutexvar_ps(0xffff, index, _mm512_load_ps(table.twice)));
+  }
+#endif
+#if defined(__AVX2__)
+  if constexpr (sizeof(L) == 32)
+    return L::from(_mm256_permutevar8x32_ps(_mm256_load_ps(table.twice), std::bit_cast<__m256i>(place.v)));
+#endif
+#if defined(__aarch64__)
+  if constexpr (sizeof(L) == 16) {  // bytes are looked up: byte b of a lane is number 4 (place % 8) + b
+    const auto lane = (place & L::bits(7)).v * 0x04040404u + 0x03020100u;
+    const uint8x16x2_t bytes = vld1q_u8_x2(reinterpret_cast<const std::uint8_t*>(table.twice));
+    return L(std::bit_cast<decltype(L::v)>(vqtbl2q_u8(bytes, std::bit_cast<uint8x16_t>(lane))));
+  }
+#endif
+  if constexpr (L::size == 1) {
+    return L(table.twice[place.v & 7]);
+  } else {
+    L found;
+    for (int k = 0; k < static_cast<int>(L::size); ++k) found.v[k] = table.twice[place.v[k] & 7];
+    return found;
+  }
+}
+
 /// Correctly rounded square root. (Eigen's psqrt may start from the processor's estimate, which differs by vendor.)
 template <class Scalar>
 Lanes<Scalar> sqrt(Lanes<Scalar> x) {
