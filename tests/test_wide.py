@@ -1,4 +1,4 @@
-"""Wide networks go through the layers group by group; what they compute is the same."""
+"""Networks with many weights go group by group, through wide layers together; what they compute is the same."""
 
 import bpnet
 import numpy as np
@@ -6,7 +6,8 @@ import pytest
 import reference
 from nets import bits
 
-SHAPES = [([300, 520, 515, 7], 600), ([784, 512, 512, 10], 130), ([700, 800, 3], 64), ([1000, 400], 70)]
+DEEP = [40, *[130] * 17, 5]  # no layer is wide
+SHAPES = [([300, 520, 515, 7], 600), ([784, 512, 512, 10], 130), ([700, 800, 3], 64), ([1000, 400], 70), (DEEP, 530)]
 
 
 def wide(sizes, m, dtype):
@@ -41,9 +42,10 @@ def test_agrees_with_the_reference(sizes, m):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", bpnet.SGD(learning_rate=0.1, momentum=0.9), "rmsprop"])
-def test_updating_block_by_block_equals_whole_steps(optimizer, dtype):
+@pytest.mark.parametrize("sizes", [[300, 520, 515, 7], DEEP])
+def test_updating_block_by_block_equals_whole_steps(sizes, optimizer, dtype):
     """fit updates a block of weights while its gradient is in cache; step does it afterwards."""
-    net, x, y = wide([300, 520, 515, 7], 150, dtype)
+    net, x, y = wide(sizes, 150, dtype)
     twin = net.copy()
     net.fit(x, y, epochs=2, batch_size=50, shuffle=False, optimizer=optimizer, l2=1e-3, l1=1e-5, threads=2)
     trainer = bpnet.Trainer(twin, optimizer=optimizer, l2=1e-3, l1=1e-5, threads=1)

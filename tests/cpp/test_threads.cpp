@@ -132,10 +132,11 @@ struct Problem {
 
 const std::vector<Problem>& problems() {
   static const std::vector<Problem> all{
-      {{20, 64, 64, 10}, "softmax", "cross_entropy", 1500},  // more tiles than shards
-      {{30, 200, 7}, "sigmoid", "quadratic", 700},           // fewer
-      {{300, 200, 2}, "identity", "huber", 130},             // few tiles, many parameters
-      {{500, 500, 20}, "softmax", "cross_entropy", 600},     // wide: threads share blocks of weights
+      {{20, 64, 64, 10}, "softmax", "cross_entropy", 1500},            // more tiles than shards
+      {{30, 200, 7}, "sigmoid", "quadratic", 700},                     // fewer
+      {{300, 200, 2}, "identity", "huber", 130},                       // few tiles, many parameters
+      {{500, 500, 20}, "softmax", "cross_entropy", 600},               // wide: threads share blocks of weights
+      {{9, 250, 250, 250, 250, 250, 5}, "sigmoid", "quadratic", 600},  // as many weights, but each tile goes alone
   };
   return all;
 }

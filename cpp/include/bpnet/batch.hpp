@@ -201,9 +201,19 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
   };
   const Index samples = std::min(tiles * engine::tile_samples, batch.rows.count - begin);
   WideGroup<Scalar> group(net, space, samples, call, pulse);
+  const bool together = goes_together(net), want_grad = !out.activations.empty();
   group.load(batch.x, batch.rows, begin);
-  for (Index l = 1; l <= L; ++l) group.forward(l, Keep::backward);
-  const bool want_grad = !out.activations.empty();
+  if (together)
+    for (Index l = 1; l <= L; ++l) group.forward(l, Keep::backward);
+  else
+    group.each_tile_alone(work_of(net, false), [&](Index, Workspace<Scalar>& w, const engine::Checkpoint& checkpoint) {
+      for (Index l = 1; l <= L; ++l) {
+        Scalar* z = l == L ? w.z_out : w.a(l);
+        affine(net, l, z, w);
+        activate(net, l, z, Keep::backward, w);
+        checkpoint(static_cast<double>(net.size(l) * net.size(l - 1) * w.m));
+      }
+    });
   group.each_tile(50.0 * static_cast<double>(net.n_outputs()),
                   [&](Index, Workspace<Scalar>& w) { cost_tile(net, batch.y, batch.cost, true, want_grad, w); });
   for (Index t = 0; t < tiles; ++t)
@@ -222,20 +232,36 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
     }
     leave_delta(t, L, w);
   });
-  for (Index l = L; l > 1 || (l == 1 && (out.x || want_grad)); --l) {
-    group.pull(l);
-    group.each_tile(4.0 * static_cast<double>(net.size(l - 1)), [&](Index t, Workspace<Scalar>& w) {
-      std::swap(w.delta, w.pulled);
-      if (want_grad) scatter_tile(w, w.delta, net.size(l - 1), rows(out.activations, l - 1, t, net.size(l - 1)));
-      if (l > 1) {
-        apply_slope(net, l - 1, w.delta, w);
-        leave_delta(t, l - 1, w);
-      } else if (out.x) {
-        scatter_input_gradient(net, w.delta, out.x + first(t) * net.n_inputs(), w);
-      }
-    });
-  }
-  for (Index l = 1; l <= L; ++l) group.weight_gradient(l, out.nabla, begin == 0, sink);
+  const Index last = out.x || want_grad ? 1 : 2;  // the last layer to be pulled back through
+  const auto pulled_rows = [&](Index t, Index l) {
+    return want_grad ? rows(out.activations, l - 1, t, net.size(l - 1)) : nullptr;
+  };
+  const auto pulled = [&](Index t, Index l, Workspace<Scalar>& w) {
+    std::swap(w.delta, w.pulled);
+    if (l > 1)
+      leave_delta(t, l - 1, w);
+    else if (out.x)
+      scatter_input_gradient(net, w.delta, out.x + first(t) * net.n_inputs(), w);
+  };
+  if (together)
+    for (Index l = L; l >= last; --l) {
+      group.pull(l);
+      group.each_tile(4.0 * static_cast<double>(net.size(l - 1)), [&](Index t, Workspace<Scalar>& w) {
+        scatter_tile(w, w.pulled, net.size(l - 1), pulled_rows(t, l));
+        if (l > 1) apply_slope(net, l - 1, w.pulled, w);
+        pulled(t, l, w);
+      });
+    }
+  else
+    group.each_tile_alone(work_of(net, false),
+                          [&](Index t, Workspace<Scalar>& w, const engine::Checkpoint& checkpoint) {
+                            for (Index l = L; l >= last; --l) {
+                              pull_back(net, l, w.delta, w.pulled, pulled_rows(t, l), w);
+                              pulled(t, l, w);
+                              checkpoint(static_cast<double>(net.size(l) * net.size(l - 1) * w.m));
+                            }
+                          });
+  group.weight_gradients(out.nabla, begin == 0, sink);
 }
 
 }  // namespace detail

@@ -1,6 +1,7 @@
-/// The gradient of a wide network: layer by layer over a group of tiles, so that a block of weights is fetched once for
-/// all of them, and the gradient of a block is complete while it is in cache. Every sum has the order of one shard of
-/// batch_gradient, so the bits are the same; threads share blocks of weights instead of samples.
+/// The gradient of a network with many weights, for a group of tiles at a time: the gradient of a block of weights is
+/// complete while it is in cache, and nowhere is there a second gradient. Where layers are wide the group goes through
+/// them together too, so that a block of weights is fetched once for all tiles, and threads share blocks of weights;
+/// else each tile goes its own way there and back. Every sum has the order of one shard of batch_gradient.
 #pragma once
 
 #include "bpnet/backward.hpp"
@@ -51,10 +52,10 @@ bool is_wide(const Model<Scalar>& net) {
   return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= 1e6;
 }
 
-/// Whether predicting gains from groups of tiles too: where the rows of some layer are packed for them. Elsewhere each
-/// thread is quicker with tiles of its own.
+/// Whether tiles gain from going through the layers together: where the rows of some layer are packed for them.
+/// Elsewhere each thread is quicker with tiles of its own.
 template <class Scalar>
-bool predicts_in_groups(const Model<Scalar>& net) {
+bool goes_together(const Model<Scalar>& net) {
   const auto first_layer = net.sizes().begin() + 1;
   return is_wide(net) && *std::max_element(first_layer, net.sizes().end()) >= engine::packed_from;
 }
@@ -81,11 +82,16 @@ class WideGroup {
   /// body(tile number, its workspace) for each tile; `work` multiply-adds a sample.
   template <class Body>
   void each_tile(double work, const Body& body) {
+    each_tile_alone(work, [&](Index t, Workspace<Scalar>& w, const engine::Checkpoint& checkpoint) {
+      body(t, w);
+      checkpoint(work * static_cast<double>(w.m));
+    });
+  }
+  /// body(tile number, its workspace, checkpoint), for a body that has more to do than should pass unseen.
+  template <class Body>
+  void each_tile_alone(double work, const Body& body) {
     engine::parallel_for(call_, pulse_, count_, work * engine::tile_samples,
-                         [&](Index t, const engine::Checkpoint& checkpoint) {
-                           body(t, tiles_[t]);
-                           checkpoint(work * static_cast<double>(tiles_[t].m));
-                         });
+                         [&](Index t, const engine::Checkpoint& checkpoint) { body(t, tiles_[t], checkpoint); });
   }
 
   /// The samples of all tiles, from the first-th row of the batch on, and their a^0.
@@ -131,20 +137,25 @@ class WideGroup {
     });
   }
 
-  /// dC/dW^l and dC/db^l, block by block: into nabla or, where there is a sink, to it while they are in cache. (BP3),
-  /// (BP4)
-  void weight_gradient(Index l, Scalar* nabla, bool fresh, const GradientSink<Scalar>* sink) {
-    const Index n_out = net_.size(l), n_in = net_.size(l - 1);
-    const Index row_blocks = (n_out + block_outputs - 1) / block_outputs;
-    const Index column_blocks = (n_in + block_inputs - 1) / block_inputs;
-    const double work = static_cast<double>(samples_ * std::min(block_outputs, n_out) * std::min(block_inputs, n_in));
+  /// dC/dW^l and dC/db^l of all layers, block by block: into nabla or, where there is a sink, to it while they are in
+  /// cache. (BP3), (BP4)
+  void weight_gradients(Scalar* nabla, bool fresh, const GradientSink<Scalar>* sink) {
+    const auto blocks = [](Index n, Index block) { return (n + block - 1) / block; };
+    Index items = 0;
+    for (Index l = 1; l <= net_.depth(); ++l)
+      items += blocks(net_.size(l), block_outputs) * blocks(net_.size(l - 1), block_inputs);
+    const double work = static_cast<double>(samples_ * net_.n_parameters()) / static_cast<double>(items);
     engine::Pulse undisturbed(nullptr);  // once parameters change, the step is finished
-    engine::parallel_for(call_, sink == nullptr ? pulse_ : undisturbed, row_blocks * column_blocks, work,
+    engine::parallel_for(call_, sink == nullptr ? pulse_ : undisturbed, items, work,
                          [&](Index item, const engine::Checkpoint& checkpoint) {
-                           const Index j = item / column_blocks * block_outputs,
-                                       i = item % column_blocks * block_inputs;
-                           weight_block(l, j, std::min(block_outputs, n_out - j), i, std::min(block_inputs, n_in - i),
-                                        nabla, fresh, sink);
+                           Index l = 1, columns = blocks(net_.size(0), block_inputs);
+                           for (Index rows; item >= (rows = blocks(net_.size(l), block_outputs)) * columns; ++l) {
+                             item -= rows * columns;
+                             columns = blocks(net_.size(l), block_inputs);
+                           }
+                           const Index j = item / columns * block_outputs, i = item % columns * block_inputs;
+                           weight_block(l, j, std::min(block_outputs, net_.size(l) - j), i,
+                                        std::min(block_inputs, net_.size(l - 1) - i), nabla, fresh, sink);
                            checkpoint(work);
                          });
   }
