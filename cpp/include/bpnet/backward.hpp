@@ -20,6 +20,8 @@ class GradientSink {
   virtual ~GradientSink() = default;
   virtual void take(const Scalar* g, Index from, Index n, bool are_biases, Index columns = 1, Index stride = 0,
                     Index g_stride = 0) const = 0;
+  /// The same of n parameters from `from` on, weights and biases.
+  virtual void take_range(const Scalar* g, Index from, Index n) const = 0;
   /// The arrays that `take` of parameters from `from` on will touch, to be fetched beforehand; null: none.
   virtual std::array<const Scalar*, 6> arrays(Index from) const = 0;
 };

@@ -5,6 +5,7 @@
 /// number of threads.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -75,12 +76,13 @@ void tree(Index count, Add add) {
 /// adds it, with what he has just written still in his cache.
 class GrowingTree {
  public:
-  explicit GrowingTree(Index count) : count_(count) {}
+  /// Of the nodes whose halves begin less than `end` apart: all of them, or all but the last.
+  GrowingTree(Index count, Index end) : count_(count), end_(end) {}
 
   /// values[k] is there.
   template <class Add>
   void arrived(Index k, Add add) {
-    for (Index apart = 1; apart < count_; apart *= 2) {
+    for (Index apart = 1; apart < end_; apart *= 2) {
       const bool is_right = k % (2 * apart) != 0;
       const Index right = is_right ? k : k + apart;  // a node's right half has only this one parent
       if (right >= count_) continue;
@@ -91,7 +93,7 @@ class GrowingTree {
   }
 
  private:
-  Index count_;
+  Index count_, end_;
   std::array<std::atomic<int>, Shards::most> halves_{};
 };
 
@@ -201,7 +203,7 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
   };
   const Index samples = std::min(tiles * engine::tile_samples, batch.rows.count - begin);
   WideGroup<Scalar> group(net, space, samples, call, pulse);
-  const bool together = goes_together(net), want_grad = !out.activations.empty();
+  const bool together = goes_together(net) || call.threads == 1, want_grad = !out.activations.empty();
   group.load(batch.x, batch.rows, begin);
   if (together)
     for (Index l = 1; l <= L; ++l) group.forward(l, Keep::backward);
@@ -270,8 +272,7 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
 /// anyway.
 template <class Scalar>
 bool takes_sink(const Model<Scalar>& net, const Batch<Scalar>& batch) {
-  return detail::is_grouped(net, batch) ||
-         (batch.rows.count <= engine::tile_samples && net.n_parameters() > detail::sink_block);
+  return detail::is_grouped(net, batch) || net.n_parameters() > detail::sink_block;
 }
 
 /// C of the batch, and its gradients where `out` wants them. The batch has at least one sample and a positive sum of
@@ -308,28 +309,39 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
   const double tiles_a_shard = static_cast<double>(shards.tiles) / static_cast<double>(shards.count);
   const double work = detail::work_of(net, out.any()) * tiles_a_shard * engine::tile_samples;
   const Index n = net.n_parameters();
-  constexpr Index one_thread_adds = 1 << 15;  // parameters; of more, several threads add parts
-  const bool growing = out.nabla && shards.count > 1 && n <= one_thread_adds;
-  detail::GrowingTree sums(shards.count);
+  // Sums of few parameters are added by whoever completes them; of more, or where there is a sink, several threads add
+  // parts, and hand them on while they are in cache.
+  constexpr Index one_thread_adds = 1 << 15;
+  const bool several = out.nabla && shards.count > 1, growing = several && n <= one_thread_adds;
+  const auto last = static_cast<Index>(std::bit_floor(static_cast<std::size_t>(std::max<Index>(shards.count - 1, 1))));
+  detail::GrowingTree sums(shards.count, sink ? last : shards.count);
   engine::parallel_for(
       mine, pulse, shards.count, work,
       [&](Index shard, const engine::Checkpoint& checkpoint) {
-        costs[static_cast<std::size_t>(shard)] = detail::shard_gradient(
-            net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out, nabla(shard), sink, checkpoint);
+        costs[static_cast<std::size_t>(shard)] =
+            detail::shard_gradient(net, batch, 1 / total, shards.begin(shard), shards.begin(shard + 1), out,
+                                   nabla(shard), several ? nullptr : sink, checkpoint);
         if (growing) sums.arrived(shard, [&](Index a, Index b) { kernels<Scalar>().add(nabla(a), nabla(b), n); });
       },
       engine::Share::ranges);
-  if (out.nabla && shards.count > 1 && !growing) {
-    constexpr Index block = 1 << 14;  // parameters that one thread adds up at a time
-    const Index blocks = (n + block - 1) / block;
+  const double cost = total_cost();
+  if (several && (sink ? std::isfinite(cost) : !growing)) {
+    const Index block = growing ? 1 << 10 : 1 << 14;  // parameters that one thread adds up at a time
+    engine::Pulse undisturbed(nullptr);               // once parameters change, the step is finished
     engine::parallel_for(
-        mine, pulse, blocks, static_cast<double>(block * shards.count), [&](Index item, const engine::Checkpoint&) {
+        mine, sink ? undisturbed : pulse, (n + block - 1) / block, static_cast<double>(block * (shards.count + 40)),
+        [&](Index item, const engine::Checkpoint&) {
           const Index from = item * block, length = std::min(block, n - from);
-          detail::tree(shards.count,
-                       [&](Index a, Index b) { kernels<Scalar>().add(nabla(a) + from, nabla(b) + from, length); });
-        });
+          const auto add = [&](Index a, Index b) { kernels<Scalar>().add(nabla(a) + from, nabla(b) + from, length); };
+          if (growing)
+            add(0, last);
+          else
+            detail::tree(shards.count, add);
+          if (sink) sink->take_range(out.nabla + from, from, length);
+        },
+        engine::Share::ranges);
   }
-  return total_cost();
+  return cost;
 }
 
 }  // namespace bpnet

@@ -1,7 +1,8 @@
 /// The gradient of a network with many weights, for a group of tiles at a time: the gradient of a block of weights is
 /// complete while it is in cache, and nowhere is there a second gradient. Where layers are wide the group goes through
 /// them together too, so that a block of weights is fetched once for all tiles, and threads share blocks of weights;
-/// else each tile goes its own way there and back. Every sum has the order of one shard of batch_gradient.
+/// else, with several threads, each tile goes its own way there and back. Every sum has the order of one shard of
+/// batch_gradient.
 #pragma once
 
 #include "bpnet/backward.hpp"

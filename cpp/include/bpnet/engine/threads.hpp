@@ -32,9 +32,9 @@ class Pool {
     return *current();
   }
 
-  /// Runs job(worker) once for each worker 0..workers-1; worker 0 is the caller. Returns when all have ended. Where the
-  /// pool is busy with another caller's job, or threads cannot be had, fewer workers run: the job must be such that one
-  /// worker alone would do all of it. The job must not throw.
+  /// Runs job(worker) for worker 0, the caller, and at most once for each helper 1..workers-1 that comes before the
+  /// caller has ended; returns when all who began have ended. The job must be such that one worker alone would do all
+  /// of it: helpers may be late, busy with another caller's job, or not to be had. It must not throw.
   /// `waiting` is called every 20 ms while the caller has nothing left to do but others have.
   template <class Job, class Waiting>
   void run(int workers, Job& job, const Waiting& waiting) {
@@ -44,16 +44,17 @@ class Pool {
     workers = 1 + grow(workers - 1);
     context_ = &job;
     call_ = [](void* context, int worker) { (*static_cast<Job*>(context))(worker); };
-    pending_.store(workers - 1, std::memory_order_relaxed);
+    left_.store(0, std::memory_order_relaxed);
     const std::uint64_t generation = state_.load(std::memory_order_relaxed) / max_workers + 1;
+    gate_.store(generation * gate_size);
     state_.store(generation * max_workers + static_cast<std::uint64_t>(workers - 1), std::memory_order_release);
     state_.notify_all();
     job(0);
-    spin_until([&] { return pending_.load(std::memory_order_acquire) == 0; });
+    const std::uint64_t entered = gate_.fetch_or(gate_closed) % gate_closed;  // whoever comes now is too late
+    const auto all_left = [&] { return left_.load() == entered; };
+    if (spin_until(all_left)) return;
     std::unique_lock done_lock(done_mutex_);
-    while (!done_.wait_for(done_lock, std::chrono::milliseconds(20),
-                           [&] { return pending_.load(std::memory_order_acquire) == 0; }))
-      waiting();
+    while (!done_.wait_for(done_lock, std::chrono::milliseconds(20), all_left)) waiting();
   }
 
  private:
@@ -79,30 +80,38 @@ class Pool {
       spin_until([&] { return state_.load(std::memory_order_acquire) != seen; });
       state_.wait(seen, std::memory_order_acquire);
       seen = state_.load(std::memory_order_acquire);
-      // A helper that this state does not count stays out; one that it counts holds the job open until it is done.
-      if (static_cast<std::uint64_t>(id) <= seen % max_workers) {
-        call_(context_, id);
-        if (pending_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-          { const std::scoped_lock lock(done_mutex_); }  // the caller either has not looked yet or sleeps already
-          done_.notify_one();
-        }
+      if (static_cast<std::uint64_t>(id) > seen % max_workers || !enter(seen / max_workers)) continue;
+      call_(context_, id);
+      const std::uint64_t left = left_.fetch_add(1) + 1, gate = gate_.load();
+      if ((gate & gate_closed) != 0 && left == gate % gate_closed) {
+        { const std::scoped_lock lock(done_mutex_); }  // the caller either has not looked yet or sleeps already
+        done_.notify_one();
       }
     }
   }
 
+  /// Whether the gate of this job is still open; then the job stays until this helper has left.
+  bool enter(std::uint64_t generation) {
+    std::uint64_t gate = gate_.load();
+    while (gate / gate_size == generation && (gate & gate_closed) == 0)
+      if (gate_.compare_exchange_weak(gate, gate + 1)) return true;
+    return false;
+  }
+
   /// At most 20 microseconds of looking before anybody sleeps.
   template <class Condition>
-  static void spin_until(Condition condition) {
+  static bool spin_until(Condition condition) {
     using clock = std::chrono::steady_clock;
     const auto end = clock::now() + std::chrono::microseconds(20);
-    while (!condition())
-      for (int k = 0; k < 32; ++k) {
-        if (condition()) return;
-        if (k == 31 && clock::now() > end) return;
-      }
+    do
+      for (int k = 0; k < 32; ++k)
+        if (condition()) return true;
+    while (clock::now() < end);
+    return false;
   }
 
   static constexpr int max_workers = 1024;
+  static constexpr std::uint64_t gate_closed = max_workers, gate_size = 2 * gate_closed;
 
   std::mutex busy_;
   std::mutex done_mutex_;
@@ -110,8 +119,9 @@ class Pool {
   int helpers_ = 0;
   void (*call_)(void*, int) = nullptr;
   void* context_ = nullptr;
-  std::atomic<int> pending_{0};
-  std::atomic<std::uint64_t> state_{0};  ///< number of the job * max_workers + its helpers, as one
+  std::atomic<std::uint64_t> state_{0};           ///< number of the job * max_workers + its helpers, as one
+  std::atomic<std::uint64_t> gate_{gate_closed};  ///< number of the job, closed or not, helpers that have entered
+  std::atomic<std::uint64_t> left_{0};            ///< of those, how many have left; in one order with the gate
 };
 
 /// Asked now and then, on the calling thread only, whether to stop: a signal handler's word, a progress display.

@@ -119,15 +119,18 @@ class UpdateStep {
         theta, at(state_.first), at(state_.second), at(keep_->theta), at(keep_->state.first), at(keep_->state.second)};
   }
 
-  /// Every parameter by the whole gradient, layer by layer where weights and biases are treated apart.
-  void all(const Scalar* g) const {
+  /// n parameters from `from` on, layer by layer where weights and biases are treated apart.
+  void range(const Scalar* g, Index from, Index n) const {
     const bool alike = (penalties_.biases || (penalties_.l1 == 0 && penalties_.l2 == 0)) &&
                        (by_.decay_biases || by_.weight_decay == 0);
-    if (alike) return (*this)(g, 0, net_.n_parameters(), false);
+    if (alike) return (*this)(g, from, n, false);
+    const auto part = [&](Index first, Index count, bool are_biases) {
+      const Index begin = std::max(first, from), end = std::min(first + count, from + n);
+      if (begin < end) (*this)(g + (begin - from), begin, end - begin, are_biases);
+    };
     for (Index l = 1; l <= net_.depth(); ++l) {
-      const Index W = net_.layout().W(l), b = net_.layout().b(l);
-      (*this)(g + W, W, net_.size(l) * net_.size(l - 1), false);
-      (*this)(g + b, b, net_.size(l), true);
+      part(net_.layout().W(l), net_.size(l) * net_.size(l - 1), false);
+      part(net_.layout().b(l), net_.size(l), true);
     }
   }
 

@@ -148,7 +148,7 @@ class Trainer {
 
   void update(const Scalar* g) {
     const UpdateStep<Scalar> step = next_step();
-    step.all(g);
+    step.range(g, 0, net_.n_parameters());
     step.finish();
   }
 
@@ -160,6 +160,7 @@ class Trainer {
               Index g_stride) const override {
       step_(g, from, n, are_biases, columns, stride, g_stride);
     }
+    void take_range(const Scalar* g, Index from, Index n) const override { step_.range(g, from, n); }
     std::array<const Scalar*, 6> arrays(Index from) const override { return step_.arrays(from); }
 
    private:
@@ -175,7 +176,7 @@ class Trainer {
     const double cost = batch_gradient(model(), batch, Reduction::mean, out, space_, call, pulse,
                                        fused ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
     if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
-    if (!fused) step.all(nabla_.data());
+    if (!fused) step.range(nabla_.data(), 0, net_.n_parameters());
     step.finish();
     due_ = false;
     return cost;
