@@ -196,6 +196,21 @@ struct Delta {
   }
 };
 
+/// A step by the gradient, which is nowhere: the same as the gradient, and then the step.
+template <class Scalar>
+void check_step(Input& in, const Delta<Scalar>& delta, const Scalar* const* rows, const Sizes& n) {
+  const Scalar scale = in.numbers<Scalar>(1)[0];
+  const auto W = destination<Scalar>(in, false, n.n_out, n.n_in, n.n_out);
+  const auto before = copy<Scalar>(W);
+  step_rows(delta.rows, rows, n.n_out, n.n_in, n.m, scale, W.data());
+  for (Index i = 0; i < n.n_in; ++i)
+    for (Index j = 0; j < n.n_out; ++j) {
+      const auto at = to_size(i * n.n_out + j);
+      const Scalar g = chain(Scalar(0), n.m, delta.unit(j), delta.rows.sample_stride, rows[0] + i, n.n_in);
+      expect(W[at], has_fma ? std::fma(scale, g, before[at]) : scale * g + before[at], j, i);
+    }
+}
+
 template <class Scalar>
 void check_outer(Input& in) {
   const Sizes n(in);
@@ -231,6 +246,7 @@ void check_outer(Input& in) {
     for (Index s = 0; s < n.m; ++s) rows[s] = &a[to_size(s * n.n_in)];
     outer_rows(delta.rows, rows, n.n_out, n.n_in, n.m, fresh, dW.data(), apart);
     check([&](Index i) { return &a[to_size(i)]; }, n.n_in);
+    check_step(in, delta, rows, n);
   } else {
     const auto a = in.numbers<Scalar>(n.n_in * a_stride);
     Ahead<Scalar> ahead{{{{a.data(), 1, n.n_in, a_stride, 0}}}};

@@ -56,6 +56,21 @@ def test_updating_block_by_block_equals_whole_steps(sizes, optimizer, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("batch", [1, 10, 100])
+@pytest.mark.parametrize("l2", [0, 1e-3])
+def test_plain_descent_without_a_gradient_in_memory_equals_whole_steps(l2, batch, dtype):
+    """With few samples fit changes the weights by sums that are only in registers."""
+    net, x, y = wide([300, 45, 7], 200, dtype)
+    twin = net.copy()
+    net.fit(x, y, epochs=3, batch_size=batch, shuffle=False, optimizer="sgd", l2=l2)
+    trainer = bpnet.Trainer(twin, optimizer="sgd", l2=l2)
+    for _ in range(3):
+        for k in range(0, 200, batch):
+            trainer.step(x[k : k + batch], y[k : k + batch])
+    assert bits(net.parameters) == bits(twin.parameters)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_predict_group_by_group_equals_row_by_row(dtype):
     net, x, y = wide([300, 520, 515, 7], 600, dtype)
     net.normalize(x=3 * x + 1, y=2 * y)

@@ -239,6 +239,16 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
           for (Index i = 0; i < n_in; ++i) CHECK(dW->untouched(i * apart + n_out, (i + 1) * apart));
         }
         CHECK(same_bits(db.data(), expected.b.data(), n_out) && db.intact());
+
+        if (!fresh) continue;  // a step by the gradient equals the gradient, and then the step
+        const Scalar scale = Scalar(-0.37);
+        Walled<Scalar> stepped(n_in * n_out);
+        std::copy(start.W.begin(), start.W.end(), stepped.data());
+        step_rows(rows, a.pointers(m).data(), n_out, n_in, m, scale, stepped.data());
+        std::vector<Scalar> after(start.W);
+        for (std::size_t k = 0; k < after.size(); ++k)
+          after[k] = has_fma ? std::fma(scale, expected.W[k], after[k]) : scale * expected.W[k] + after[k];
+        CHECK(same_bits(stepped.data(), after.data(), n_in * n_out) && stepped.intact());
       }
   }
 }

@@ -22,6 +22,12 @@ class GradientSink {
                     Index g_stride = 0) const = 0;
   /// The same of n parameters from `from` on, weights and biases.
   virtual void take_range(const Scalar* g, Index from, Index n) const = 0;
+  /// Where `take` of weights is no more than theta += scale g: theta. Else null.
+  struct Plain {
+    Scalar* theta = nullptr;
+    Scalar scale = 0;
+  };
+  virtual Plain plain() const = 0;
   /// The arrays that `take` of parameters from `from` on will touch, to be fetched beforehand; null: none.
   virtual std::array<const Scalar*, 6> arrays(Index from) const = 0;
 };
@@ -180,6 +186,11 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   if (!out.sink) {
     weights(0, n_in, out.nabla + W);
     return biases(out.nabla + b);
+  }
+  if (const auto step = out.sink->plain(); step.theta && !lanes) {
+    k.step_rows(rows, unit_rows(net, l - 1, w), n_out, n_in, w.m, step.scale, step.theta + W);
+    biases(out.nabla);
+    return out.sink->take(out.nabla, b, n_out, true);
   }
   constexpr Index whole = 48;  // inputs: whole blocks of the kernel of any level, and whole lines of theta
   const Index most = std::max<Index>(sink_block / n_out / whole, 1) * whole;

@@ -80,6 +80,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &pack_rows<Scalar>,
           &combine_rows<Scalar>,
           &outer_rows<Scalar>,
+          &step_rows<Scalar>,
           &outer_samples<Scalar>,
           &sum_rows<Scalar>,
           &sum_samples<Scalar>,

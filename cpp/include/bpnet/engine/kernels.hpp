@@ -34,6 +34,7 @@ struct Kernels {
   decltype(&engine::pack_rows<Scalar>) pack_rows;
   decltype(&engine::combine_rows<Scalar>) combine_rows;
   decltype(&engine::outer_rows<Scalar>) outer_rows;
+  decltype(&engine::step_rows<Scalar>) step_rows;
   decltype(&engine::outer_samples<Scalar>) outer_samples;
   decltype(&engine::sum_rows<Scalar>) sum_rows;
   decltype(&engine::sum_samples<Scalar>) sum_samples;

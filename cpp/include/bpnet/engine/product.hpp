@@ -315,17 +315,23 @@ struct InputLanes {
   InputLanes from(Index i) const { return {data + i * stride(), any_stride}; }
 };
 
-/// Inputs x Packets registers of a weight gradient: the outer products of m > 0 samples. With Fresh they begin at 0.
-/// With Cut the last register has `tail` numbers; with Fetch, it fetches `ahead`. (What is known beforehand keeps the
-/// accumulators in registers.)
-template <bool Fresh, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar, class Input>
+/// Where a sum goes.
+enum class Into {
+  fresh,  ///< there
+  more,   ///< it goes on from what is there
+  step,   ///< scale times the sum is added to what is there
+};
+
+/// Inputs x Packets registers of a weight gradient: the outer products of m > 0 samples. With Cut the last register has
+/// `tail` numbers; with Fetch, it fetches `ahead`. (What is known beforehand keeps the accumulators in registers.)
+template <Into into, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar, class Input>
 [[gnu::noinline]] void outer_block(const Scalar* delta, Index sample_stride, Input input, Index m, Scalar* dW,
-                                   Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead) {
+                                   Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead, Scalar scale) {
   using L = Lanes<Scalar>;
   L acc[Inputs][Packets];
   for (int r = 0; r < Inputs; ++r)
     for (int p = 0; p < Packets; ++p) {
-      if constexpr (Fresh)
+      if constexpr (into != Into::more)
         acc[r][p] = L(Scalar(0));
       else if (Cut && p == Packets - 1)
         acc[r][p] = L::load_first(dW + r * dW_stride + p * L::size, tail);
@@ -343,6 +349,12 @@ template <bool Fresh, bool Cut, bool Fetch, int Inputs, int Packets, class Scala
     }
     delta += sample_stride;
   } while (++s < m);
+  if constexpr (into == Into::step)  // every load before the first store: those of part of a register hold up loads
+    for (int r = 0; r < Inputs; ++r)
+      for (int p = 0; p < Packets; ++p) {
+        const Scalar* from = dW + r * dW_stride + p * L::size;
+        acc[r][p] = madd(L(scale), acc[r][p], Cut && p == Packets - 1 ? L::load_first(from, tail) : L::load(from));
+      }
   for (int r = 0; r < Inputs; ++r)
     for (int p = 0; p < Packets; ++p) {
       if (Cut && p == Packets - 1)
@@ -352,10 +364,10 @@ template <bool Fresh, bool Cut, bool Fetch, int Inputs, int Packets, class Scala
     }
 }
 
-/// Adds the outer products of m samples to dW; with Fresh, overwrites it.
-template <bool Fresh, class Scalar, class Input>
+/// The outer products of m samples.
+template <Into into, class Scalar, class Input>
 void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride,
-           Ahead<Scalar>* ahead) {
+           Ahead<Scalar>* ahead, Scalar scale = 0) {
   using L = Lanes<Scalar>;
   const Index tail = n_out % L::size;
   in_blocks<Block<Scalar>::packets>(
@@ -368,12 +380,12 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
             n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
               Scalar* to = dW + i * dW_stride + j;
               const auto block = [&](auto is_cut, auto fetches, const auto& wanted) __attribute__((always_inline)) {
-                outer_block<Fresh, is_cut(), fetches(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
-                                                                       dW_stride, tail, wanted);
+                outer_block<into, is_cut(), fetches(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
+                                                                      dW_stride, tail, wanted, scale);
               };
               const typename Ahead<Scalar>::Part nothing;
               if (cut) return block(std::true_type{}, std::false_type{}, nothing);
-              if constexpr (Input::may_fetch && P == Block<Scalar>::packets && n_inputs() == most)
+              if constexpr (into != Into::step && Input::may_fetch && P == Block<Scalar>::packets && n_inputs() == most)
                 if (const auto some = ahead ? ahead->take(m) : nothing; some.begin)
                   return block(std::false_type{}, std::true_type{}, some);
               block(std::false_type{}, std::false_type{}, nothing);
@@ -385,9 +397,9 @@ template <class Scalar, class Input>
 void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
            Index dW_stride, Ahead<Scalar>* ahead = nullptr) {
   if (fresh)
-    outer<true>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
+    outer<Into::fresh>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
   else
-    outer<false>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
+    outer<Into::more>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
 }
 
 }  // namespace detail
@@ -398,6 +410,15 @@ template <class Scalar>
 void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
                 Scalar* dW, Index dW_stride) {
   detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride);
+}
+
+/// W += scale delta a^T over the samples of a tile, ascending: a step of plain gradient descent, whose gradient is
+/// nowhere but in registers. (BP3), (O1)
+template <class Scalar>
+void step_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, Scalar scale,
+               Scalar* W) {
+  detail::outer<detail::Into::step>(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, W, n_out,
+                                    static_cast<Ahead<Scalar>*>(nullptr), scale);
 }
 
 /// The same with a (n_in, a_stride) in sample lanes. (BP3) `ahead` may be null.

@@ -110,6 +110,13 @@ class UpdateStep {
     kernel_(u, arrays);
   }
 
+  /// theta and -eta where a step of the weights is theta - eta g, and nothing is kept; else null.
+  typename GradientSink<Scalar>::Plain plain() const {
+    const bool bare = penalties_.l1 == 0 && penalties_.l2 == 0 && by_.weight_decay == 0;
+    if (by_.rule != Rule::plain || !bare || keep_) return {};
+    return {net_.theta().data(), -numbers_.eta};
+  }
+
   /// What a step of the parameters from `from` on reads and writes; null: none.
   std::array<const Scalar*, 6> arrays(Index from) const {
     const auto at = [from](const AlignedBuffer<Scalar>& array) { return array.data() ? array.data() + from : nullptr; };

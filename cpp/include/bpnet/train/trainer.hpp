@@ -161,6 +161,7 @@ class Trainer {
       step_(g, from, n, are_biases, columns, stride, g_stride);
     }
     void take_range(const Scalar* g, Index from, Index n) const override { step_.range(g, from, n); }
+    typename GradientSink<Scalar>::Plain plain() const override { return step_.plain(); }
     std::array<const Scalar*, 6> arrays(Index from) const override { return step_.arrays(from); }
 
    private:
