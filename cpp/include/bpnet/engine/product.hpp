@@ -166,7 +166,12 @@ template <int Samples, class Scalar>
                                         bool fresh, Scalar* out, Index out_stride) {
   using L = Lanes<Scalar>;
   L acc[Samples];
-  for (int s = 0; s < Samples; ++s) acc[s] = fresh ? L(Scalar(0)) : L::load(out + s * out_stride);
+#pragma GCC unroll 32
+  for (int s = 0; s < Samples; ++s) acc[s] = L(Scalar(0));
+  if (!fresh) {
+#pragma GCC unroll 32
+    for (int s = 0; s < Samples; ++s) acc[s] = L::load(out + s * out_stride);
+  }
   Index j = 0;
   do {
     const L w = L::load(turned + j * L::size);
@@ -197,25 +202,46 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
       });
 }
 
+namespace detail {
+
+/// affine_one for any number of outputs.
+template <class Scalar>
+[[gnu::noinline]] void affine_one_wide(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* a,
+                                       Scalar* z) {
+  using L = Lanes<Scalar>;
+  constexpr int most = 6 * Block<Scalar>::packets;  // many chains hide the latency of each, and long columns stream
+  const Index packets = (n_out + L::size - 1) / L::size;
+  const auto some = [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+    constexpr int P = n_packets();
+    const Scalar* column = W + packet * L::size;
+    L acc[P];
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) acc[p] = L::load(b + (packet + p) * L::size);
+    for (Index i = 0; i < n_in; ++i, column += n_out) {
+      const L x(a[i]);
+#pragma GCC unroll 32
+      for (int p = 0; p < P; ++p) acc[p] = madd(L::load(column + p * L::size), x, acc[p]);
+    }
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) acc[p].store(z + (packet + p) * L::size);
+  };
+  if (packets <= most) return with_constant<most>(packets, [&](auto all) { some(0, all); });
+  const Index parts = (packets + most - 1) / most, each = (packets + parts - 1) / parts;
+  for (Index packet = 0; packet < packets; packet += each)
+    with_constant<most>(std::min(each, packets - packet), [&](auto count) { some(packet, count); });
+}
+
+}  // namespace detail
+
 /// z = W a + b of one sample. (F1)
 /// The chains of affine_units; z has room for padded(n_out) numbers.
 template <class Scalar>
 void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* a, Scalar* z) {
   using L = Lanes<Scalar>;
-  constexpr int most = 6 * Block<Scalar>::packets;  // many chains hide the latency of each, and long columns stream
-  const Index packets = (n_out + L::size - 1) / L::size;
-  in_ladder<most>(
-      packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
-        constexpr int P = n_packets();
-        const Scalar* column = W + packet * L::size;
-        L acc[P];
-        for (int p = 0; p < P; ++p) acc[p] = L::load(b + (packet + p) * L::size);
-        for (Index i = 0; i < n_in; ++i, column += n_out) {
-          const L x(a[i]);
-          for (int p = 0; p < P; ++p) acc[p] = madd(L::load(column + p * L::size), x, acc[p]);
-        }
-        for (int p = 0; p < P; ++p) acc[p].store(z + (packet + p) * L::size);
-      });
+  if (n_out > L::size) return detail::affine_one_wide(W, b, n_out, n_in, a, z);
+  L acc = L::load(b);  // where a dozen nanoseconds are all there is, what the wide ones set up counts
+  for (Index i = 0; i < n_in; ++i, W += n_out) acc = madd(L::load(W), L(a[i]), acc);
+  acc.store(z);
 }
 
 /// out = W^T delta over unit lanes. (BP5)
