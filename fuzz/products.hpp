@@ -1,6 +1,7 @@
 /// Products of weights and tiles against plain triple loops.
 #pragma once
 
+#include "bpnet/engine/gradient.hpp"
 #include "bpnet/engine/product.hpp"
 #include "input.hpp"
 #include "plain.hpp"

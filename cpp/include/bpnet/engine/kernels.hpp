@@ -4,6 +4,7 @@
 
 #include "bpnet/engine/elementwise.hpp"
 #include "bpnet/engine/gather.hpp"
+#include "bpnet/engine/gradient.hpp"
 #include "bpnet/engine/product.hpp"
 #include "bpnet/engine/softmax.hpp"
 #include "bpnet/engine/update.hpp"

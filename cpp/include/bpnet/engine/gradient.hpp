@@ -1,0 +1,236 @@
+/// The gradient of weights and biases: sums over the samples of a tile, ascending. (BP3), (BP4)
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "bpnet/engine/product.hpp"
+
+namespace bpnet::engine {
+
+/// delta of m samples as the weight gradient reads it: sample s of the block of units that begins at unit j (a multiple
+/// of Block::panel) is at data + j * block_stride + s * sample_stride.
+template <class Scalar>
+struct DeltaRows {
+  const Scalar* data;
+  Index block_stride;   ///< 1 for plain rows, m for panels
+  Index sample_stride;  ///< the distance of rows; Block::panel for panels
+
+  static DeltaRows rows(const Scalar* data, Index stride) { return {data, 1, stride}; }
+  static DeltaRows panels(const Scalar* data, Index m) { return {data, m, Block<Scalar>::panel}; }
+};
+
+/// Memory that is wanted next. A product that has it fetches some into L2 with every sample it takes, in this order, so
+/// that nobody waits for it later.
+template <class Scalar>
+struct Ahead {
+  /// A block of numbers: `columns` pieces, `stride` apart, each as long as `panels` times Block::panel.
+  struct Wanted {
+    const Scalar* begin = nullptr;
+    Index panels = 0, columns = 0, stride = 0;
+    Index fetched = 0;  ///< columns of panels
+  };
+  /// What one block of samples fetches: columns of one panel.
+  struct Part {
+    const Scalar* begin = nullptr;
+    Index stride = 0;
+  };
+  std::array<Wanted, 7> wanted;
+
+  static constexpr Index line = 64 / static_cast<Index>(sizeof(Scalar));
+  static constexpr Index lines = std::max<Index>(Block<Scalar>::panel / line, 1);  ///< of a panel
+
+  /// For m samples; from null where nothing is left.
+  Part take(Index m) {
+    for (Wanted& block : wanted) {
+      if (block.fetched >= block.panels * block.columns) continue;
+      const Index panel = block.fetched / block.columns, column = block.fetched % block.columns;
+      block.fetched += std::min(std::max<Index>(m / lines, 1), block.columns - column);
+      return {block.begin + panel * Block<Scalar>::panel + column * block.stride, block.stride};
+    }
+    return {};
+  }
+  /// Past the end it asks for lines nobody wants, which does no harm.
+  static void fetch(const Part& part, Index sample) {
+    __builtin_prefetch(part.begin + sample / lines * part.stride + sample % lines * line, 0, 2);
+  }
+};
+
+namespace detail {
+
+/// a^(l-1) of unit r and sample s, counted from where a block begins: plain rows, or sample lanes Stride apart (0:
+/// any).
+template <class Scalar>
+struct InputRows {
+  static constexpr bool may_fetch = false;
+  const Scalar* const* rows;
+  Index begin;
+  Scalar operator()(int r, Index s) const { return rows[s][begin + r]; }
+  InputRows from(Index i) const { return {rows, i}; }
+};
+template <Index Stride, class Scalar>
+struct InputLanes {
+  static constexpr bool may_fetch = true;
+  const Scalar* data;
+  Index any_stride;
+  Index stride() const { return Stride > 0 ? Stride : any_stride; }
+  Scalar operator()(int r, Index s) const { return data[r * stride() + s]; }
+  InputLanes from(Index i) const { return {data + i * stride(), any_stride}; }
+};
+
+/// Where a sum goes.
+enum class Into {
+  fresh,  ///< there
+  more,   ///< it goes on from what is there
+  step,   ///< scale times the sum is added to what is there
+};
+
+/// Inputs x Packets registers of a weight gradient: the outer products of m > 0 samples. With Cut the last register has
+/// `tail` numbers; with Fetch, it fetches `ahead`. (What is known beforehand keeps the accumulators in registers.)
+template <Into into, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar, class Input>
+[[gnu::noinline]] void outer_block(const Scalar* delta, Index sample_stride, Input input, Index m, Scalar* dW,
+                                   Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead, Scalar scale) {
+  using L = Lanes<Scalar>;
+  L acc[Inputs][Packets];
+  for (int r = 0; r < Inputs; ++r)
+    for (int p = 0; p < Packets; ++p) {
+      if constexpr (into != Into::more)
+        acc[r][p] = L(Scalar(0));
+      else if (Cut && p == Packets - 1)
+        acc[r][p] = L::load_first(dW + r * dW_stride + p * L::size, tail);
+      else
+        acc[r][p] = L::load(dW + r * dW_stride + p * L::size);
+    }
+  Index s = 0;
+  do {
+    L d[Packets];
+    for (int p = 0; p < Packets; ++p) d[p] = L::load(delta + p * L::size);
+    if constexpr (Fetch) Ahead<Scalar>::fetch(ahead, s);
+    for (int r = 0; r < Inputs; ++r) {
+      const L x(input(r, s));
+      for (int p = 0; p < Packets; ++p) acc[r][p] = madd(d[p], x, acc[r][p]);
+    }
+    delta += sample_stride;
+  } while (++s < m);
+  if constexpr (into == Into::step)  // every load before the first store: those of part of a register hold up loads
+    for (int r = 0; r < Inputs; ++r)
+      for (int p = 0; p < Packets; ++p) {
+        const Scalar* from = dW + r * dW_stride + p * L::size;
+        acc[r][p] = madd(L(scale), acc[r][p], Cut && p == Packets - 1 ? L::load_first(from, tail) : L::load(from));
+      }
+  for (int r = 0; r < Inputs; ++r)
+    for (int p = 0; p < Packets; ++p) {
+      if (Cut && p == Packets - 1)
+        acc[r][p].store_first(dW + r * dW_stride + p * L::size, tail);
+      else
+        acc[r][p].store(dW + r * dW_stride + p * L::size);
+    }
+}
+
+/// The outer products of m samples.
+template <Into into, class Scalar, class Input>
+void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride,
+           Ahead<Scalar>* ahead, Scalar scale = 0) {
+  using L = Lanes<Scalar>;
+  const Index tail = n_out % L::size;
+  in_blocks<Block<Scalar>::packets>(
+      (n_out + L::size - 1) / L::size, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+        constexpr int P = n_packets(), most = Block<Scalar>::rows_for(P);
+        const Index j = packet * L::size;
+        const Scalar* rows = delta.data + j * delta.block_stride;
+        const bool cut = tail != 0 && j + P * L::size > n_out;
+        in_ladder<most>(
+            n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
+              Scalar* to = dW + i * dW_stride + j;
+              const auto block = [&](auto is_cut, auto fetches, const auto& wanted) __attribute__((always_inline)) {
+                outer_block<into, is_cut(), fetches(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
+                                                                      dW_stride, tail, wanted, scale);
+              };
+              const typename Ahead<Scalar>::Part nothing;
+              if (cut) return block(std::true_type{}, std::false_type{}, nothing);
+              if constexpr (into != Into::step && Input::may_fetch && P == Block<Scalar>::packets && n_inputs() == most)
+                if (const auto some = ahead ? ahead->take(m) : nothing; some.begin)
+                  return block(std::false_type{}, std::true_type{}, some);
+              block(std::false_type{}, std::false_type{}, nothing);
+            });
+      });
+}
+
+template <class Scalar, class Input>
+void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
+           Index dW_stride, Ahead<Scalar>* ahead = nullptr) {
+  if (fresh)
+    outer<Into::fresh>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
+  else
+    outer<Into::more>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
+}
+
+}  // namespace detail
+
+/// dW += delta a^T over the samples of a tile, ascending; with `fresh`, dW = delta a^T. (BP3)
+/// a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
+template <class Scalar>
+void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
+                Scalar* dW, Index dW_stride) {
+  detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride);
+}
+
+/// W += scale delta a^T over the samples of a tile, ascending: a step of plain gradient descent, whose gradient is
+/// nowhere but in registers. (BP3), (O1)
+template <class Scalar>
+void step_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, Scalar scale,
+               Scalar* W) {
+  detail::outer<detail::Into::step>(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, W, n_out,
+                                    static_cast<Ahead<Scalar>*>(nullptr), scale);
+}
+
+/// The same with a (n_in, a_stride) in sample lanes. (BP3) `ahead` may be null.
+template <class Scalar>
+void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
+                   bool fresh, Scalar* dW, Index dW_stride, Ahead<Scalar>* ahead) {
+  using detail::InputLanes;
+  if (a_stride == tile_samples)
+    detail::outer(delta, InputLanes<tile_samples, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
+  else
+    detail::outer(delta, InputLanes<0, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
+}
+
+/// db += delta summed over the samples of a tile in sample lanes (n_out, stride), ascending; with `fresh`, db = that
+/// sum. (BP4)
+template <class Scalar>
+void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool fresh, Scalar* db) {
+  for (Index j = 0; j < n_out; ++j) {
+    Scalar sum = fresh ? Scalar(0) : db[j];
+    for (Index s = 0; s < m; ++s) sum += delta[j * stride + s];
+    db[j] = sum;
+  }
+}
+
+/// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)
+template <class Scalar>
+void sum_rows(DeltaRows<Scalar> delta, Index n_out, Index m, bool fresh, Scalar* db) {
+  using L = Lanes<Scalar>;
+  constexpr Index panel = Block<Scalar>::panel;
+  const auto load = [&](Index j) { return n_out - j < L::size ? L::load_first(db + j, n_out - j) : L::load(db + j); };
+  for (Index first = 0; first < n_out; first += panel) {
+    const Scalar* row = delta.data + first * delta.block_stride;
+    in_blocks<Block<Scalar>::packets>((std::min(panel, n_out - first) + L::size - 1) / L::size,
+                                      [&](Index, auto n_packets) {
+                                        constexpr int P = n_packets();
+                                        L acc[P];
+                                        for (int p = 0; p < P; ++p)
+                                          acc[p] = fresh ? L(Scalar(0)) : load(first + p * L::size);
+                                        for (Index s = 0; s < m; ++s, row += delta.sample_stride)
+                                          for (int p = 0; p < P; ++p) acc[p] = acc[p] + L::load(row + p * L::size);
+                                        for (int p = 0; p < P; ++p) {
+                                          const Index j = first + p * L::size;
+                                          if (n_out - j < L::size)
+                                            acc[p].store_first(db + j, n_out - j);
+                                          else
+                                            acc[p].store(db + j);
+                                        }
+                                      });
+  }
+}
+
+}  // namespace bpnet::engine
