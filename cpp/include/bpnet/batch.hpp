@@ -148,11 +148,17 @@ namespace detail {
 template <class Scalar>
 double weigh(const Batch<Scalar>& batch, double scale, Workspace<Scalar>& w) {
   double cost = 0;
-  for (Index s = 0; s < engine::padded(w.m); ++s) {
-    const double weight = s < w.m ? batch.weights[w.indices[static_cast<std::size_t>(s)]] : 0;
-    w.sample_scale[s] = static_cast<Scalar>(weight * scale);
-    if (s < w.m) cost += weight * static_cast<double>(w.sample_cost[s]);
+  if (!batch.weights.values) {
+    std::fill_n(w.sample_scale, w.m, static_cast<Scalar>(scale));
+    for (Index s = 0; s < w.m; ++s) cost += static_cast<double>(w.sample_cost[s]);
+  } else {
+    for (Index s = 0; s < w.m; ++s) {
+      const double weight = batch.weights[w.indices[static_cast<std::size_t>(s)]];
+      w.sample_scale[s] = static_cast<Scalar>(weight * scale);
+      cost += weight * static_cast<double>(w.sample_cost[s]);
+    }
   }
+  std::fill(w.sample_scale + w.m, w.sample_scale + engine::padded(w.m), Scalar(0));
   return cost;
 }
 

@@ -199,11 +199,15 @@ void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Ind
 /// sum. (BP4)
 template <class Scalar>
 void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool fresh, Scalar* db) {
-  for (Index j = 0; j < n_out; ++j) {
-    Scalar sum = fresh ? Scalar(0) : db[j];
-    for (Index s = 0; s < m; ++s) sum += delta[j * stride + s];
-    db[j] = sum;
-  }
+  in_ladder<4>(
+      n_out, [&](Index j, auto n_chains) __attribute__((always_inline)) {  // side by side: each waits for itself
+        constexpr int n = n_chains();
+        std::array<Scalar, n> sum;
+        for (int k = 0; k < n; ++k) sum[k] = fresh ? Scalar(0) : db[j + k];
+        for (Index s = 0; s < m; ++s)
+          for (int k = 0; k < n; ++k) sum[k] += delta[(j + k) * stride + s];
+        for (int k = 0; k < n; ++k) db[j + k] = sum[k];
+      });
 }
 
 /// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)
