@@ -16,3 +16,12 @@ function(bpnet_warnings target)
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   set_target_properties(${target} PROPERTIES COMPILE_WARNING_AS_ERROR ${BPNET_WERROR})
 endfunction()
+
+# Further arguments are options that come behind -fsanitize.
+function(bpnet_sanitize target)
+  if(BPNET_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${BPNET_SANITIZE} ${ARGN} -fno-sanitize-recover=all
+                                             -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${BPNET_SANITIZE} ${ARGN})
+  endif()
+endfunction()
