@@ -202,7 +202,7 @@ void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool f
   in_ladder<4>(
       n_out, [&](Index j, auto n_chains) __attribute__((always_inline)) {  // side by side: each waits for itself
         constexpr int n = n_chains();
-        std::array<Scalar, n> sum;
+        Scalar sum[n];
         for (int k = 0; k < n; ++k) sum[k] = fresh ? Scalar(0) : db[j + k];
         for (Index s = 0; s < m; ++s)
           for (int k = 0; k < n; ++k) sum[k] += delta[(j + k) * stride + s];
