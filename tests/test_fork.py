@@ -60,7 +60,7 @@ def child():
     net.fit(x, y, epochs=1, batch_size=500, threads=3)
     copy.fit(x, y, epochs=1, batch_size=500, threads=3)
     return (net.parameters == copy.parameters).all() and work() == expected
-fitting = threading.Thread(target=net.fit, args=(x, y), kwargs=dict(epochs=60, batch_size=100, threads={threads}))
+fitting = threading.Thread(target=net.fit, args=(x, y), kwargs=dict(epochs=300, batch_size=100, threads={threads}))
 fitting.start()
 children = []
 while fitting.is_alive() and len(children) < 12:
@@ -70,7 +70,7 @@ assert len(children) > 3
 fitting.join()
 assert statuses(children) == [0] * len(children)
 twin = make()
-twin.fit(x, y, epochs=60, batch_size=100)
+twin.fit(x, y, epochs=300, batch_size=100)
 assert (net.parameters == twin.parameters).all()
 """)
 
