@@ -81,3 +81,17 @@ def test_predict_group_by_group_equals_row_by_row(dtype):
         other.predict(other_x, threads=threads)
         assert bits(net.predict(x.astype(x.dtype.newbyteorder()), threads=threads)) == rows
     assert bits(net.predict(x[::-1])[::-1].copy()) == rows
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [[64, 64, 64, 10], [100, 300, 20]])
+@pytest.mark.parametrize("rows", [100, 300, 1100])
+def test_shards_handed_to_the_optimiser_in_parts_equal_a_whole_gradient(rows, sizes, dtype):
+    """fit updates parts of the parameters as soon as their sums over all shards are there; apply has all of them."""
+    net, x, y = wide(sizes, rows, dtype)
+    twin, options = net.copy(), {"optimizer": bpnet.AdamW(weight_decay=0.1, decay_biases=False), "l2": 1e-3, "l1": 1e-5}
+    net.fit(x, y, epochs=3, batch_size=rows, shuffle=False, threads=3, **options)
+    trainer = bpnet.Trainer(twin, **options)
+    for _ in range(3):
+        trainer.apply(twin.gradient(x, y))
+    assert bits(net.parameters) == bits(twin.parameters)
