@@ -65,7 +65,9 @@ struct InputRows {
   static constexpr bool may_fetch = false;
   const Scalar* const* rows;
   Index begin;
-  Scalar operator()(int r, Index s) const { return rows[s][begin + r]; }
+  /// Of sample s; unit r is number r * `apart` there.
+  const Scalar* at(Index s) const { return opaque(rows[s] + begin); }
+  Index apart() const { return 1; }
   InputRows from(Index i) const { return {rows, i}; }
 };
 template <Index Stride, class Scalar>
@@ -73,9 +75,9 @@ struct InputLanes {
   static constexpr bool may_fetch = true;
   const Scalar* data;
   Index any_stride;
-  Index stride() const { return Stride > 0 ? Stride : any_stride; }
-  Scalar operator()(int r, Index s) const { return data[r * stride() + s]; }
-  InputLanes from(Index i) const { return {data + i * stride(), any_stride}; }
+  const Scalar* at(Index s) const { return data + s; }
+  Index apart() const { return Stride > 0 ? Stride : any_stride; }
+  InputLanes from(Index i) const { return {data + i * apart(), any_stride}; }
 };
 
 /// Where a sum goes.
@@ -91,39 +93,40 @@ template <Into into, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar
 [[gnu::noinline]] void outer_block(const Scalar* delta, Index sample_stride, Input input, Index m, Scalar* dW,
                                    Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead, Scalar scale) {
   using L = Lanes<Scalar>;
+  const auto load = [tail](const Scalar* from, int p) __attribute__((always_inline)) {
+    return Cut && p == Packets - 1 ? L::load_first(from + p * L::size, tail) : L::load(from + p * L::size);
+  };
+  const auto next = [dW_stride](Scalar * column) __attribute__((always_inline)) { return opaque(column + dW_stride); };
   L acc[Inputs][Packets];
-  for (int r = 0; r < Inputs; ++r)
-    for (int p = 0; p < Packets; ++p) {
-      if constexpr (into != Into::more)
-        acc[r][p] = L(Scalar(0));
-      else if (Cut && p == Packets - 1)
-        acc[r][p] = L::load_first(dW + r * dW_stride + p * L::size, tail);
-      else
-        acc[r][p] = L::load(dW + r * dW_stride + p * L::size);
-    }
+  Scalar* column = dW;
+  for (int r = 0; r < Inputs; ++r) {
+    for (int p = 0; p < Packets; ++p) acc[r][p] = into == Into::more ? load(column, p) : L(Scalar(0));
+    if constexpr (into == Into::more) column = next(column);
+  }
   Index s = 0;
   do {
     L d[Packets];
     for (int p = 0; p < Packets; ++p) d[p] = L::load(delta + p * L::size);
     if constexpr (Fetch) Ahead<Scalar>::fetch(ahead, s);
+    const Scalar* a = input.at(s);
     for (int r = 0; r < Inputs; ++r) {
-      const L x(input(r, s));
+      const L x(a[r * input.apart()]);
       for (int p = 0; p < Packets; ++p) acc[r][p] = madd(d[p], x, acc[r][p]);
     }
     delta += sample_stride;
   } while (++s < m);
-  if constexpr (into == Into::step)  // every load before the first store: those of part of a register hold up loads
-    for (int r = 0; r < Inputs; ++r)
-      for (int p = 0; p < Packets; ++p) {
-        const Scalar* from = dW + r * dW_stride + p * L::size;
-        acc[r][p] = madd(L(scale), acc[r][p], Cut && p == Packets - 1 ? L::load_first(from, tail) : L::load(from));
-      }
-  for (int r = 0; r < Inputs; ++r)
+  if constexpr (into == Into::step) {  // every load before the first store: those of part of a register hold up loads
+    column = dW;
+    for (int r = 0; r < Inputs; ++r, column = next(column))
+      for (int p = 0; p < Packets; ++p) acc[r][p] = madd(L(scale), acc[r][p], load(column, p));
+  }
+  column = dW;
+  for (int r = 0; r < Inputs; ++r, column = next(column))
     for (int p = 0; p < Packets; ++p) {
       if (Cut && p == Packets - 1)
-        acc[r][p].store_first(dW + r * dW_stride + p * L::size, tail);
+        acc[r][p].store_first(column + p * L::size, tail);
       else
-        acc[r][p].store(dW + r * dW_stride + p * L::size);
+        acc[r][p].store(column + p * L::size);
     }
 }
 

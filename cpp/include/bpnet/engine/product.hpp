@@ -30,14 +30,20 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
                                      Index depth, const Scalar* in, Scalar* out, Index any_stride) {
   using L = Lanes<Scalar>;
   const Index stride = Stride > 0 ? Stride : any_stride;
+  const auto next = [stride](auto* row) __attribute__((always_inline)) {
+    return Stride > 0 ? row + stride : opaque(row + stride);
+  };
   L acc[Rows][Packets];
-  for (int r = 0; r < Rows; ++r)
+  Scalar* row = out;
+  for (int r = 0; r < Rows; ++r) {
     for (int p = 0; p < Packets; ++p) {
       if constexpr (start == Start::out)
-        acc[r][p] = L::load(out + r * stride + p * L::size);
+        acc[r][p] = L::load(row + p * L::size);
       else
         acc[r][p] = L(start == Start::bias ? with[r] : Scalar(0));
     }
+    if constexpr (start == Start::out) row = next(row);
+  }
   do {
     L x[Packets];
     for (int p = 0; p < Packets; ++p) x[p] = L::load(in + p * L::size);
@@ -48,11 +54,14 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
     in += stride;
     W += depth_stride;
   } while (--depth > 0);
-  for (int r = 0; r < Rows; ++r)
+  row = out;
+  for (int r = 0; r < Rows; ++r, row = next(row)) {
     for (int p = 0; p < Packets; ++p) {
-      if constexpr (start == Start::zero_scaled) acc[r][p] = acc[r][p] * L::load(with + r * stride + p * L::size);
-      acc[r][p].store(out + r * stride + p * L::size);
+      if constexpr (start == Start::zero_scaled) acc[r][p] = acc[r][p] * L::load(with + p * L::size);
+      acc[r][p].store(row + p * L::size);
     }
+    if constexpr (start == Start::zero_scaled) with = next(with);
+  }
 }
 
 template <Start start, Index Stride, class Scalar>

@@ -39,6 +39,14 @@ struct Block {
   static constexpr Index panel = packets * Lanes<Scalar>::size;  ///< units that one block of a weight gradient is wide
 };
 
+/// The same pointer, about which the compiler knows nothing. What lies at constant distances from it is then addressed
+/// as such; left to itself GCC keeps a register for each distance, and where it has no more of them, for each sample's.
+template <class T>
+[[gnu::always_inline]] inline T* opaque(T* pointer) {
+  asm("" : "+r"(pointer));
+  return pointer;
+}
+
 /// Types in a row: the rows of a table.
 template <class Row>
 struct RowTag {
