@@ -28,6 +28,7 @@ constexpr Check checks[] = {
     &fuzz::check_cost<Scalar>,
     &fuzz::check_update<Scalar>,
     &fuzz::check_add<Scalar>,
+    &fuzz::check_permute<Scalar>,
 };
 
 }  // namespace

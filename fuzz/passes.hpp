@@ -416,4 +416,19 @@ void check_add(Input& in) {
   for (Index i = 0; i < n; ++i) expect(out[to_size(i)], a[to_size(i)] + b[to_size(i)], i, 0);
 }
 
+/// Whatever Scalar is: the order of samples, which has none.
+template <class Scalar>
+void check_permute(Input& in) {
+  Grid grid{1, 1 + static_cast<int>(in.below(24)), {}};
+  const auto word = [&in] { return std::uint64_t{in.byte()} << 16 | std::uint64_t{in.byte()} << 8 | in.byte(); };
+  grid.rows = (word() >> in.below(24)) + 1;
+  for (std::uint64_t& key : grid.keys) key = word() << 48 | word() << 24 | word();
+  const auto count = static_cast<Index>(std::min<std::uint64_t>(in.byte() % 80u, grid.size()));
+  const std::uint64_t first = (word() << 24 | word()) % (grid.size() - to_size(count) + 1);
+  begin_case<Scalar>("permute", {{"rows", static_cast<Index>(grid.rows)}, {"y_bits", grid.y_bits}, {"count", count}});
+  std::vector<std::uint64_t> points(to_size(count));
+  permute(grid, first, count, points.data());
+  for (std::size_t k = 0; k < points.size(); ++k) require(points[k] == plain::permuted(grid, first + k), "a point");
+}
+
 }  // namespace fuzz

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "bpnet/engine/grid.hpp"
 #include "bpnet/engine/softmax.hpp"
 #include "bpnet/engine/update.hpp"
 
@@ -86,6 +87,22 @@ void update_one(const Update<Scalar>& u, Scalar& theta, Scalar g, Scalar& first,
     second = fused(u.decay2, second, (1 - u.decay2) * g * g);
     theta = fused(-(u.eta * u.correction1 * first), inverse_root(std::sqrt(second), u.correction2, u.eps), theta);
   }
+}
+
+/// Where the permutation of a grid sends a point.
+inline std::uint64_t permuted(const bpnet::engine::Grid& grid, std::uint64_t point) {
+  const auto mixed = [](std::uint64_t v, std::uint64_t key) {
+    std::uint64_t h = (v + key) * 0x9E3779B97F4A7C15;
+    h ^= h >> 32;
+    return h * 0xD6E8FEB86659FD93;
+  };
+  const std::uint64_t columns = std::uint64_t{1} << grid.y_bits;
+  std::uint64_t x = point / columns, y = point % columns;
+  for (std::size_t r = 0; r < bpnet::engine::Grid::rounds; r += 2) {
+    x = (x + ((mixed(y, grid.keys[r]) >> 32) * grid.rows >> 32)) % grid.rows;
+    y = (y + (mixed(x, grid.keys[r + 1]) >> (64 - grid.y_bits))) % columns;
+  }
+  return x * columns + y;
 }
 
 }  // namespace plain

@@ -8,6 +8,7 @@
 #include "bpnet/engine/elementwise.hpp"
 #include "bpnet/engine/gather.hpp"
 #include "bpnet/engine/gradient.hpp"
+#include "bpnet/engine/grid.hpp"
 #include "bpnet/engine/product.hpp"
 #include "bpnet/engine/softmax.hpp"
 #include "bpnet/engine/update.hpp"
@@ -526,6 +527,26 @@ void test_updates() {
   }
 }
 
+// ---- the order of samples
+// --------------------------------------------------------------------------------------------
+
+void test_permute() {
+  for (const int y_bits : {1, 2, 5, 12, 24})
+    for (const std::uint64_t rows : {1u, 2u, 3u, 33u, 4097u, (1u << 24) - 1, 1u << 24}) {
+      Grid grid{rows, y_bits, {}};
+      for (std::size_t r = 0; r < Grid::rounds; ++r) grid.keys[r] = (r + rows) * 0x9E3779B97F4A7C15;
+      for (const Index count : {0, 1, 3, 4, 15, 16, 17, 64}) {
+        const auto n = std::min(static_cast<std::uint64_t>(count), grid.size());
+        for (const std::uint64_t first : {std::uint64_t{0}, (grid.size() - n) / 3, grid.size() - n}) {
+          std::vector<std::uint64_t> points(n);
+          permute(grid, first, static_cast<Index>(n), points.data());
+          for (std::uint64_t k = 0; k < n; ++k)
+            CHECK(points[k] == plain::permuted(grid, first + k) && points[k] < grid.size());
+        }
+      }
+    }
+}
+
 template <class Scalar>
 void test_all() {
   test_products<Scalar>();
@@ -547,5 +568,6 @@ void test_all() {
 int main() {
   test_all<float>();
   test_all<double>();
+  test_permute();
   return check_report();
 }

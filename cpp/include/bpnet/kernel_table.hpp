@@ -99,6 +99,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &softmax_pull<Scalar>,
           &softmax_cross_entropy_delta<Scalar>,
           &engine::add<Scalar>,
+          &engine::permute,
           bpnet::detail::activation_rows<Scalar>.data(),
           bpnet::detail::cost_rows<Scalar>.data(),
           bpnet::detail::update_rows<Scalar>.data()};

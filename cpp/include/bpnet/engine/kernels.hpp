@@ -5,6 +5,7 @@
 #include "bpnet/engine/elementwise.hpp"
 #include "bpnet/engine/gather.hpp"
 #include "bpnet/engine/gradient.hpp"
+#include "bpnet/engine/grid.hpp"
 #include "bpnet/engine/product.hpp"
 #include "bpnet/engine/softmax.hpp"
 #include "bpnet/engine/update.hpp"
@@ -56,6 +57,7 @@ struct Kernels {
   decltype(&engine::softmax_pull<Scalar>) softmax_pull;
   decltype(&engine::softmax_cross_entropy_delta<Scalar>) softmax_cross_entropy_delta;
   decltype(&engine::add<Scalar>) add;
+  decltype(&engine::permute) permute;  ///< the same for every Scalar
 
   const ActivationKernels<Scalar>* activations;                                ///< a row an activation
   void (*const* costs)(const CostArrays&, Scalar parameter, Index count);      ///< a row a cost

@@ -63,6 +63,8 @@ struct Lanes {
     Words v;
     friend Bits operator+(Bits a, Bits b) { return {a.v + b.v}; }
     friend Bits operator-(Bits a, Bits b) { return {a.v - b.v}; }
+    friend Bits operator*(Bits a, Bits b) { return {a.v * b.v}; }
+    friend Bits min(Bits a, Bits b) { return {a.v < b.v ? a.v : b.v}; }
     friend Bits operator&(Bits a, Bits b) { return {a.v & b.v}; }
     friend Bits operator|(Bits a, Bits b) { return {a.v | b.v}; }
     friend Bits operator^(Bits a, Bits b) { return {a.v ^ b.v}; }
@@ -116,6 +118,8 @@ struct Single {
     Word v;
     friend Bits operator+(Bits a, Bits b) { return {a.v + b.v}; }
     friend Bits operator-(Bits a, Bits b) { return {a.v - b.v}; }
+    friend Bits operator*(Bits a, Bits b) { return {a.v * b.v}; }
+    friend Bits min(Bits a, Bits b) { return {a.v < b.v ? a.v : b.v}; }
     friend Bits operator&(Bits a, Bits b) { return {a.v & b.v}; }
     friend Bits operator|(Bits a, Bits b) { return {a.v | b.v}; }
     friend Bits operator^(Bits a, Bits b) { return {a.v ^ b.v}; }
@@ -178,6 +182,18 @@ typename Single<Scalar>::Bits to_bits(Single<Scalar> x) {
 template <class L>
 L from_bits(typename L::Bits bits) {
   return L(std::bit_cast<decltype(L::v)>(bits.v));
+}
+
+/// 0, 1, 2, ..., one a lane: `lane_numbers<L>()`.
+template <class L>
+typename L::Bits lane_numbers() {
+  if constexpr (L::size == 1) {
+    return {0};
+  } else {
+    typename L::Words numbers{};
+    for (int k = 0; k < static_cast<int>(L::size); ++k) numbers[k] = static_cast<typename L::Word>(k);
+    return {numbers};
+  }
 }
 
 /// 1.5 2^k + shift: adding it rounds a number to an integer and leaves that integer + shift in the lowest bits.

@@ -1,6 +1,7 @@
 /// The order in which an epoch visits its samples: a permutation of 0..m-1 that is computed, not stored.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -8,15 +9,15 @@
 #include <string>
 #include <utility>
 
+#include "bpnet/kernel_table.hpp"
 #include "bpnet/random.hpp"
 
 namespace bpnet {
 
 /// A permutation of 0..m-1 keyed by (seed, epoch), m <= 2^48. Fixed size, no allocation, the same on every processor.
 ///
-/// Up to `table_limit` samples it is a Fisher-Yates shuffle. Above, position = x 2^k + y is a point of a nearly square
-/// grid of rows x 2^k >= m points, and keyed rounds x += f(y), y += g(x) permute it (J. Black, P. Rogaway, "Ciphers
-/// with arbitrary finite domains", 2002). A point beyond m, fewer than one in rows, is sent round again.
+/// Up to `table_limit` samples it is a Fisher-Yates shuffle. Above, a nearly square grid of at least m points is
+/// permuted (engine/grid.hpp), and a point beyond m, fewer than one in each row, is sent round again.
 class SampleOrder {
  public:
   static constexpr std::uint64_t table_limit = 1024;
@@ -37,31 +38,25 @@ class SampleOrder {
 
   /// The sample visited at a position < size().
   std::uint64_t operator()(std::uint64_t position) const {
-    if (m_ <= table_limit) return table_[position];
-    std::uint64_t x[1] = {position};
-    permute(x);
-    return walk(x[0]);
+    return m_ <= table_limit ? table_[position] : walk(sent(position));
   }
 
   /// out[k] = (*this)(first + k) for k < count.
   template <class Integer>
   void fill(std::uint64_t first, std::uint64_t count, Integer* out) const {
-    std::uint64_t k = 0;
-    if (m_ > table_limit) {
-      for (; k + block <= count; k += block) {  // side by side: a round is a chain of three products
-        std::uint64_t points[block];
-        for (std::uint64_t lane = 0; lane < block; ++lane) points[lane] = first + k + lane;
-        permute(points);
-        for (std::uint64_t lane = 0; lane < block; ++lane) out[k + lane] = static_cast<Integer>(walk(points[lane]));
-      }
+    if (m_ <= table_limit) {
+      std::copy_n(table_.data() + first, count, out);
+      return;
     }
-    for (; k < count; ++k) out[k] = static_cast<Integer>((*this)(first + k));
+    std::array<std::uint64_t, 64> points;
+    for (std::uint64_t begin = 0; begin < count; begin += points.size()) {
+      const std::uint64_t n = std::min<std::uint64_t>(points.size(), count - begin);
+      kernels<float>().permute(grid_, first + begin, static_cast<Index>(n), points.data());
+      for (std::uint64_t k = 0; k < n; ++k) out[begin + k] = static_cast<Integer>(walk(points[k]));
+    }
   }
 
  private:
-  static constexpr int rounds = 6;  // 4 show in the distance of successive samples, by 100 standard deviations
-  static constexpr std::uint64_t block = 8;
-
   void shuffle(const RandomStream& stream) {
     for (std::uint64_t i = 0; i < m_; ++i) table_[i] = static_cast<std::uint16_t>(i);
     std::uint64_t draw = 0;
@@ -74,52 +69,25 @@ class SampleOrder {
   }
 
   void make_keys(const RandomStream& stream) {
-    y_bits_ = static_cast<int>(std::bit_width(m_ - 1)) / 2;
-    rows_ = ((m_ - 1) >> y_bits_) + 1;
-    for (std::uint64_t r = 0; r < rounds; ++r) keys_[r] = stream.bits(r);
+    grid_.y_bits = static_cast<int>(std::bit_width(m_ - 1)) / 2;
+    grid_.rows = ((m_ - 1) >> grid_.y_bits) + 1;
+    for (std::size_t r = 0; r < engine::Grid::rounds; ++r) grid_.keys[r] = stream.bits(r);
   }
 
-  /// 64 bits of a coordinate under a round's key; the upper ones are well mixed.
-  static std::uint64_t mix(std::uint64_t x, std::uint64_t key) {
-    std::uint64_t h = (x + key) * 0x9E3779B97F4A7C15;
-    h ^= h >> 32;
-    return h * 0xD6E8FEB86659FD93;
-  }
-
-  /// One pass over the grid, for `n` points at once. x and y stay below rows_ and 2^y_bits_, both at most 2^24.
-  template <std::size_t n>
-  void permute(std::uint64_t (&points)[n]) const {
-    const std::uint64_t y_mask = (std::uint64_t{1} << y_bits_) - 1;
-    const int y_shift = 64 - y_bits_;
-    std::uint64_t x[n], y[n];
-    for (std::size_t i = 0; i < n; ++i) {
-      x[i] = points[i] >> y_bits_;
-      y[i] = points[i] & y_mask;
-    }
-    for (std::size_t r = 0; r < rounds; r += 2) {
-      for (std::size_t i = 0; i < n; ++i) {
-        x[i] += ((mix(y[i], keys_[r]) >> 32) * rows_) >> 32;
-        x[i] -= x[i] >= rows_ ? rows_ : 0;
-      }
-      for (std::size_t i = 0; i < n; ++i) y[i] = (y[i] + (mix(x[i], keys_[r + 1]) >> y_shift)) & y_mask;
-    }
-    for (std::size_t i = 0; i < n; ++i) points[i] = (x[i] << y_bits_) | y[i];
+  /// Where the grid's permutation sends a point.
+  std::uint64_t sent(std::uint64_t point) const {
+    kernels<float>().permute(grid_, point, 1, &point);
+    return point;
   }
 
   /// Goes round the cycle until it meets a sample.
   std::uint64_t walk(std::uint64_t point) const {
-    while (point >= m_) {
-      std::uint64_t x[1] = {point};
-      permute(x);
-      point = x[0];
-    }
+    while (point >= m_) point = sent(point);
     return point;
   }
 
   std::uint64_t m_;
-  std::uint64_t rows_ = 1;
-  int y_bits_ = 0;
-  std::array<std::uint64_t, rounds> keys_{};
+  engine::Grid grid_;
   std::array<std::uint16_t, table_limit> table_{};
 };
 
