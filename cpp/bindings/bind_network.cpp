@@ -117,7 +117,6 @@ py::tuple gradient(PyNetwork<Scalar>& self, py::handle x, py::handle y, const Py
   const int n_threads = resolve_threads(threads);
   Batch<Scalar> batch{input.samples, targets.targets(), {}, {0, m, nullptr}, holder.use()};
   if (weights) batch.weights.values = weights->samples;
-  net.check_batch(batch);
 
   py::object flat = py::none(), grad_x = py::none(), deltas = py::none(), activations = py::none();
   GradientRows<Scalar> out;
@@ -142,10 +141,7 @@ py::tuple gradient(PyNetwork<Scalar>& self, py::handle x, py::handle y, const Py
   double value = 0;
   {
     const py::gil_scoped_release no_gil;
-    engine::Pulse pulse(watcher.pointer());
-    GradientSpace<Scalar> space;
-    value = batch_gradient(static_cast<const Model<Scalar>&>(net), batch, reduce, out, space,
-                           {n_threads, watcher.pointer()}, pulse);
+    value = net.gradient(batch, reduce, out, {n_threads, watcher.pointer()});
   }
   return py::make_tuple(value, flat, grad_x, deltas, activations);
 }

@@ -3,6 +3,7 @@
 
 #include "bpnet/batch.hpp"
 #include "bpnet/predict_one.hpp"
+#include "bpnet/scan.hpp"
 
 namespace bpnet {
 
@@ -75,8 +76,8 @@ class Network : public Model<Scalar_> {
   /// std::invalid_argument where shapes, labels, weights or the cost do not fit.
   double gradient(const Batch<Scalar>& batch, Reduction reduction, const GradientRows<Scalar>& out,
                   const Call& call = {}) const {
-    check_batch(batch);
     engine::Pulse pulse(call.watcher);
+    check_batch(batch, call, pulse);
     GradientSpace<Scalar> space;
     return batch_gradient(static_cast<const Base&>(*this), batch, reduction, out, space, call, pulse);
   }
@@ -124,6 +125,10 @@ class Network : public Model<Scalar_> {
 
   /// What every call on a batch asks for first. std::invalid_argument says what does not fit.
   void check_batch(const Batch<Scalar>& batch) const {
+    engine::Pulse undisturbed(nullptr);
+    check_batch(batch, {}, undisturbed);
+  }
+  void check_batch(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) const {
     check_width(batch.x, n_inputs(), "x");
     check_width(batch.y.values, batch.y.labels ? 1 : n_outputs(), "y");
     if (batch.x.count < 1) throw std::invalid_argument("x has 0 samples, but a cost needs at least 1");
@@ -134,8 +139,8 @@ class Network : public Model<Scalar_> {
     if (batch.y.values.count != batch.x.count)
       throw std::invalid_argument("y has " + std::to_string(batch.y.values.count) + " samples, but x has " +
                                   std::to_string(batch.x.count));
-    if (batch.y.labels) check_labels(batch.y.values);
-    check_weights(batch.weights, batch.x.count);
+    if (batch.y.labels) check_labels(batch.y.values, call, pulse);
+    check_weights(batch.weights, batch.x.count, pulse);
     if (!batch.cost.custom) batch.cost.cost.check(this->activation(depth()));
   }
 
@@ -189,27 +194,41 @@ class Network : public Model<Scalar_> {
                                   " values a sample, but the network takes " + std::to_string(n));
   }
 
-  void check_labels(const Samples& labels) const {
-    for (Index s = 0; s < labels.count; ++s) {
-      const double label = engine::element<double>(labels, s, 0);
-      if (!(label >= 0 && label < static_cast<double>(n_outputs()) && label == std::floor(label)))
-        throw std::invalid_argument("y[" + std::to_string(s) + "] is " + init::number(label) +
-                                    ", but class labels go from 0 to " + std::to_string(n_outputs() - 1));
-    }
+  void check_labels(const Samples& labels, const Call& call, engine::Pulse& pulse) const {
+    const auto classes = static_cast<double>(n_outputs());
+    const Index bad = detail::first_bad(labels.count, 1, call, pulse, [&](Index begin, Index end) {
+      detail::ScanColumn<double> column;
+      const double* label = column.read(labels, begin, end);
+      Index s = begin;
+      while (s < end && label[s - begin] >= 0 && label[s - begin] < classes &&
+             label[s - begin] == static_cast<double>(static_cast<Index>(label[s - begin])))
+        ++s;
+      return s;
+    });
+    if (bad < labels.count)
+      throw std::invalid_argument("y[" + std::to_string(bad) + "] is " +
+                                  init::number(engine::element<double>(labels, bad, 0)) +
+                                  ", but class labels go from 0 to " + std::to_string(n_outputs() - 1));
   }
 
-  static void check_weights(const Weights<Scalar>& weights, Index m) {
+  static void check_weights(const Weights<Scalar>& weights, Index m, engine::Pulse& pulse) {
     if (!weights.values) return;
     if (weights.values->count != m || weights.values->width != 1)
       throw std::invalid_argument("sample_weight has " + std::to_string(weights.values->count) +
                                   " numbers, but x has " + std::to_string(m) + " samples");
     double total = 0;
-    for (Index s = 0; s < m; ++s) {
-      const double weight = weights[s];
-      if (!(weight >= 0 && std::isfinite(weight)))
-        throw std::invalid_argument("sample_weight[" + std::to_string(s) + "] is " + std::to_string(weight) +
-                                    ", but weights are finite and not negative");
-      total += weight;
+    detail::ScanColumn<Scalar> column;
+    for (Index begin = 0; begin < m; begin += detail::scan_block) {
+      const Index end = std::min(m, begin + detail::scan_block);
+      const Scalar* block = column.read(*weights.values, begin, end);
+      for (Index s = begin; s < end; ++s) {
+        const auto weight = static_cast<double>(block[s - begin]);
+        if (!(weight >= 0 && std::isfinite(weight)))
+          throw std::invalid_argument("sample_weight[" + std::to_string(s) + "] is " + std::to_string(weight) +
+                                      ", but weights are finite and not negative");
+        total += weight;
+      }
+      if (pulse.beat(static_cast<double>(end - begin))) throw Interrupted();
     }
     if (!(total > 0)) throw std::invalid_argument("sample_weight sums to 0, so there is nothing to take the cost of");
     if (!std::isfinite(total)) throw std::invalid_argument("sample_weight sums to more than a number can hold");

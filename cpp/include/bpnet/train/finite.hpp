@@ -12,29 +12,16 @@ template <class Scalar>
 Index first_bad_row(const Samples& x, const Call& call, engine::Pulse& pulse) {
   if (!is_floating(x.type)) return x.count;
   const auto& k = kernels<Scalar>();
-  constexpr Index block = 1024;
-  const Index blocks = (x.count + block - 1) / block;
-  std::atomic<Index> first{x.count};
-  engine::parallel_for(
-      call, pulse, blocks, static_cast<double>(block * x.width), [&](Index item, const engine::Checkpoint& checkpoint) {
-        const Index begin = item * block, end = std::min(x.count, begin + block);
-        const bool at_once = x.in_place<Scalar>() && x.sample_stride == x.width * Index(sizeof(Scalar));
-        if (at_once && k.all_finite(x.row<Scalar>(begin), (end - begin) * x.width))
-          return checkpoint(static_cast<double>(block * x.width));
-        std::vector<Scalar> row(x.in_place<Scalar>() ? 0 : static_cast<std::size_t>(x.width));
-        for (Index s = begin; s < end && s < first.load(std::memory_order_relaxed); ++s) {
-          const Scalar* values = x.row<Scalar>(s);
-          if (!row.empty()) {
-            k.gather(x, &s, 1, row.data(), 1, x.width);
-            values = row.data();
-          }
-          if (k.all_finite(values, x.width)) continue;
-          for (Index seen = first; s < seen && !first.compare_exchange_weak(seen, s);) {
-          }
-        }
-        checkpoint(static_cast<double>(block * x.width));
-      });
-  return first;
+  return first_bad(x.count, x.width, call, pulse, [&](Index begin, Index end) {
+    const bool at_once = x.in_place<Scalar>() && x.sample_stride == x.width * Index(sizeof(Scalar));
+    if (at_once && k.all_finite(x.row<Scalar>(begin), (end - begin) * x.width)) return end;
+    std::vector<Scalar> row(x.in_place<Scalar>() ? 0 : static_cast<std::size_t>(x.width));
+    for (Index s = begin; s < end; ++s) {
+      if (!row.empty()) k.gather(x, &s, 1, row.data(), 1, x.width);
+      if (!k.all_finite(row.empty() ? x.row<Scalar>(s) : row.data(), x.width)) return s;
+    }
+    return end;
+  });
 }
 
 template <class Scalar>
@@ -54,7 +41,7 @@ void check_finite(const Samples& x, const std::string& name, const Call& call, e
 template <class Scalar>
 void check_data(const Network<Scalar>& net, const Batch<Scalar>& data, const std::string& x_name,
                 const std::string& y_name, const Call& call, engine::Pulse& pulse) {
-  net.check_batch(data);
+  net.check_batch(data, call, pulse);
   detail::check_finite<Scalar>(data.x, x_name, call, pulse);
   if (!data.y.labels) detail::check_finite<Scalar>(data.y.values, y_name, call, pulse);
 }

@@ -57,9 +57,9 @@ class Trainer {
     Batch<Scalar> batch{x, y, weights, {0, x.count, nullptr}, cost_};
     const bool skipped = weights.values && all_zero(batch);
     if (skipped) batch.weights = {};
-    net_.check_batch(batch);
-    if (skipped) return 0;
     engine::Pulse pulse(call.watcher);
+    net_.check_batch(batch, call, pulse);
+    if (skipped) return 0;
     const double cost = gradient(batch, call, pulse);
     if (!std::isfinite(cost) || !kernels<Scalar>().all_finite(nabla_.data(), net_.n_parameters())) {
       check_data(net_, batch, "x", "y", call, pulse);  // says which row, if it is the data
