@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def save(net: Network, path: str | os.PathLike[str] | BinaryIO) -> None:
     """Writes `net` to a file in one piece, or behind what an open one holds."""
     if callable(write := getattr(path, "write", None)):
-        _write(net, lambda data: _write_all(write, bytes(data)))
+        _write(net, lambda data: write_all(write, bytes(data)))
     else:
         import os
 
@@ -129,7 +129,7 @@ def _tensors(net: Network, x: NDArray[Any], y: NDArray[Any]) -> Iterator[tuple[s
     yield "self_test.y", y
 
 
-def _write_all(write: Callable[[bytes], object], data: bytes) -> None:
+def write_all(write: Callable[[bytes], object], data: bytes) -> None:
     """As often as it takes: a raw file may take less than all."""
     while data:
         count = write(data)

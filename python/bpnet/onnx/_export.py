@@ -10,6 +10,7 @@ from .._architecture import FLOAT32
 from .._atomic import write_file
 from .._network import Network
 from .._options import wrong_type
+from .._serialization import write_all
 from ..interop._require import require
 from ._activations import add_activation
 from ._nodes import Nodes
@@ -19,7 +20,7 @@ _OPSET, _IR_VERSION = 13, 7  # ONNX 1.8 (2020): the first in which Softmax has a
 _LIMIT = 2**31 - 2**20  # what a protobuf message may hold, names and nodes set aside
 
 
-def export(net: Network, path: str | os.PathLike[str]) -> None:
+def export(net: Network, path: str | os.PathLike[str] | BinaryIO) -> None:
     """Writes `net` as an ONNX model.
 
     The graph has one input "x" (m, n_0) and one output "y" (m, n_L), m left open, in the network's dtype: one Gemm and
@@ -32,8 +33,8 @@ def export(net: Network, path: str | os.PathLike[str]) -> None:
     net : Network
         With any activations, in float32 or float64. Where ONNX Runtime lacks an operator in float64, it is composed of
         others.
-    path : str or path-like
-        The file; one that exists is replaced. It appears in one piece.
+    path : str, path-like or binary file
+        The file; one that exists is replaced. It appears in one piece. An open one is written to where it stands.
 
     Raises
     ------
@@ -60,11 +61,13 @@ def export(net: Network, path: str | os.PathLike[str]) -> None:
             "net.save has no such limit"
         )
     data = to_model(net).SerializeToString()
+    if callable(write := getattr(path, "write", None)):
+        return write_all(write, data)
 
     def fill(file: BinaryIO) -> None:
         file.write(data)
 
-    write_file(os.fsdecode(path), fill)
+    write_file(os.fsdecode(path), fill)  # type: ignore[arg-type]
 
 
 def to_model(net: Network) -> Any:

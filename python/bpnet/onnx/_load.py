@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .._errors import ModelFileError
 from .._options import wrong_type
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from .._network import Network
 
 
-def load(source: str | os.PathLike[str] | bytes | Any, *, output: str | None = None) -> Network:
+def load(source: str | os.PathLike[str] | BinaryIO | bytes | Any, *, output: str | None = None) -> Network:
     """Reads a dense network from an ONNX model: one that `export` wrote, or PyTorch, skl2onnx or anybody else.
 
     Parameters
     ----------
-    source : str, path-like, bytes or onnx.ModelProto
+    source : str, path-like, binary file, bytes or onnx.ModelProto
         The file, its content, or the model. Data that lie in a second file are read where `source` is a path.
     output : str, optional
         Which output of the model is meant, where more than one holds floating-point numbers.
@@ -83,11 +83,15 @@ def _model(source: Any) -> tuple[Any, int, str | None]:
         return source, source.ByteSize(), None
     if isinstance(source, (bytes, bytearray, memoryview)):
         data, folder, name = bytes(source), None, "these bytes are"
+    elif callable(getattr(source, "read", None)):
+        data, folder, name = source.read(), None, "this file is"
+        if not isinstance(data, bytes):
+            wrong_type("what source.read() gave", data, "bytes: open the file in binary mode")
     else:
         try:
             path = os.fsdecode(source)
         except TypeError:
-            wrong_type("source", source, "a path, bytes or an onnx.ModelProto")
+            wrong_type("source", source, "a path, a binary file, bytes or an onnx.ModelProto")
         with open(path, "rb") as file:
             data = file.read()
         folder, name = os.path.dirname(os.path.abspath(path)), f"{path} is"
