@@ -32,7 +32,7 @@ THREAD_UNSAFE = {
     "test_interop_docs.py": PROCESS,
     "test_interrupt.py": ELSEWHERE,
     "test_levels.py": ELSEWHERE,
-    "test_onnx.py": PROCESS,
+    "test_onnx_": PROCESS,
     "test_process.py": ELSEWHERE,
     "test_readme.py": PROCESS,
     "test_views.py::test_networks_go_with_their_last_view": ELSEWHERE,
