@@ -1,15 +1,11 @@
 """What a failed call leaves behind: the table of the documentation, row by row."""
 
 import os
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 
 import bpnet
 import numpy as np
 import pytest
+from interrupted import PROMPT, delay
 from nets import bits, random_net
 
 M = 200
@@ -221,26 +217,12 @@ def test_an_exception_in_a_cost_leaves_the_finished_steps(data):
 
 # ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
 
-PROMPT = 2.0  # seconds: the promise is 0.1; the rest is for a machine under load
-
 COMMON = """
-import signal, time, numpy as np, bpnet
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with SIGINT ignored
 net = bpnet.Network([16, 1024, 1024, 1], "tanh", "identity", seed=0)
 before = net.parameters.copy()
 x = np.zeros((400_000, 16), np.float32)
 x[:] = np.linspace(-1, 1, 16)
 y = x[:, 0]
-print("ready", flush=True)
-try:
-    {call}
-except KeyboardInterrupt:
-    caught = time.monotonic()
-else:
-    raise AssertionError("the call was over too soon, or the signal was lost")
-{after}
-assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-print(caught, flush=True)
 """
 
 CALLS = {  # each one call of many seconds
@@ -275,15 +257,5 @@ trainer.step(x[:64], y[:64])""",
 @pytest.mark.parametrize("call", CALLS)
 def test_ctrl_c(call, threads):
     """A real SIGINT in the middle of one native call: KeyboardInterrupt at once, and the network as promised."""
-    script = COMMON.format(call=CALLS[call][0], after=CALLS[call][1]).replace("{threads}", str(threads))
-    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True) as child:
-        try:
-            assert child.stdout.readline() == "ready\n"
-            time.sleep(0.3)
-            sent = time.monotonic()
-            child.send_signal(signal.SIGINT)
-            out, _ = child.communicate(timeout=120)
-        finally:
-            child.kill()
-    assert child.returncode == 0
-    assert float(out) - sent < PROMPT
+    call, after = (part.replace("{threads}", str(threads)) for part in CALLS[call])
+    assert delay(COMMON, call, after) < PROMPT
