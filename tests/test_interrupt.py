@@ -21,6 +21,7 @@ def same(a, b):
 UNTOUCHED = "assert (net.parameters == before).all() and net.input_shift is None"
 WIDE, NARROW = ([16, 1024, 1024, 1], 200_000), ([4, 1], 20_000_000)
 
+SMALL = [1, 1], 1
 CALLS = {  # sizes and rows, a call of many seconds, what holds afterwards
     "forward": (WIDE, "net.forward(x[:60_000], threads=1)", UNTOUCHED),
     "predict into an array": (
@@ -45,6 +46,8 @@ CALLS = {  # sizes and rows, a call of many seconds, what holds afterwards
         "[net.fit(x, np.zeros(len(x), np.int8), cost='cross_entropy', epochs=0) for _ in range(999)]",
         UNTOUCHED,
     ),
+    "orthogonal weights": (SMALL, "bpnet.Network([4000, 4000], init='orthogonal', seed=0)", ""),
+    "many weights": (SMALL, "bpnet.Network([15_000, 10_000], init='he_normal', seed=0)", ""),
     "a callback": (NARROW, "net.fit(x[:9], y[:9], callback=lambda *_: time.sleep(99))", ""),
     "validation": (
         WIDE,

@@ -172,8 +172,9 @@ void initialize(PyNetwork<Scalar>& self, const std::tuple<std::string, double, d
     return scheme;
   };
   const Guard::Writing writing(self.guard);
+  SignalWatcher watcher;
   const py::gil_scoped_release no_gil;
-  self.net.initialize(seed, read(weights), biases ? read(*biases) : std::nullopt);
+  self.net.initialize(seed, read(weights), biases ? read(*biases) : std::nullopt, watcher.pointer());
 }
 
 template <class Scalar>
@@ -265,7 +266,9 @@ void bind_one(py::module_& module, const char* name) {
       .def(py::init([](std::vector<Index> sizes, const std::vector<std::string>& names) {
              std::vector<Activation> activations;
              for (const auto& activation : names) activations.emplace_back(std::string_view(activation));
-             return std::make_unique<Self>(std::move(sizes), std::move(activations));
+             SignalWatcher watcher;
+             const py::gil_scoped_release no_gil;
+             return std::make_unique<Self>(std::move(sizes), std::move(activations), watcher.pointer());
            }),
            py::arg("sizes"), py::arg("activations"))
       .def_property_readonly("sizes", [](const Self& self) { return self.net.sizes(); })

@@ -114,8 +114,8 @@ struct PyNetworkBase {
 template <class Scalar>
 struct PyNetwork : PyNetworkBase {
   Network<Scalar> net;
-  PyNetwork(std::vector<Index> sizes, std::vector<Activation> activations)
-      : net(std::move(sizes), std::move(activations)) {}
+  PyNetwork(std::vector<Index> sizes, std::vector<Activation> activations, Watcher* watcher)
+      : net(std::move(sizes), std::move(activations), watcher) {}
 };
 
 /// A cost as Python holds it: a row of the table, or a callable.

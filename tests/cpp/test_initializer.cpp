@@ -191,10 +191,36 @@ void test_complaints() {
 void test_golden_values() {
   check_golden("orthogonal 16 x 16", weights({InitScheme::Orthogonal, 1}, 16, 16), 0x210077515fdd025a);
   check_golden("orthogonal 23 x 50", weights({InitScheme::Orthogonal, 0.5}, 23, 50), 0x3781698087e9553c);
+  check_golden("orthogonal 20001 x 3", weights({InitScheme::Orthogonal, 1}, 20001, 3), 0x9e94754062bfd380);
+  check_golden("orthogonal 3 x 20001", weights({InitScheme::Orthogonal, 1}, 3, 20001), 0xeace2c546cbc227c);
+  check_golden("nguyen_widrow 20001 x 3", weights({InitScheme::NguyenWidrow}, 20001, 3), 0xa1f46f184cb943cf);
   check_golden("nguyen_widrow", weights({InitScheme::NguyenWidrow}, 20, 50), 0xe05102ba245a7376);
   check_golden("glorot_uniform", weights({InitScheme::GlorotUniform}, 20, 50), 0xe09d165015666225);
   check_golden("he_normal", weights({InitScheme::HeNormal}, 20, 50), 0x491d29b0cb3d5935);
   check_golden("uniform, float32", weights<float>({InitScheme::Uniform, -1, 2}, 20, 50), 0x2258af3e4bdc31ff);
+}
+
+/// Whoever wants to stop is heard in the middle of a matrix, in every scheme that has something to compute.
+void test_interruption() {
+  struct Stopper : bpnet::engine::Watcher {
+    bool stop() override { return true; }
+  };
+  for (const auto& row : bpnet::init_schemes) {
+    const Initializer by = bpnet::initializer_named(row.name);
+    if (by.scheme == InitScheme::Zeros || by.scheme == InitScheme::Constant) continue;  // over too soon
+    const Index n = by.scheme == InitScheme::Orthogonal ? 1200 : 4000;
+    std::vector<float> W(static_cast<std::size_t>(n * n));
+    Stopper stopper;
+    bpnet::engine::Pulse pulse(&stopper);
+    bool heard = false;
+    try {
+      bpnet::initialize(by, n, n, 1, 1, W.data(), bpnet::engine::Checkpoint(&pulse, nullptr));
+    } catch (const bpnet::engine::Interrupted&) {
+      heard = true;
+    }
+    CHECK(heard);
+    CHECK(W.back() == 0);
+  }
 }
 
 }  // namespace
@@ -209,5 +235,6 @@ int main() {
   test_names();
   test_complaints();
   test_golden_values();
+  test_interruption();
   return check_report();
 }

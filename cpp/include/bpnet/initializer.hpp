@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bpnet/engine/elementary.hpp"
+#include "bpnet/engine/threads.hpp"
 #include "bpnet/orthonormal.hpp"
 #include "bpnet/random.hpp"
 #include "bpnet/types.hpp"
@@ -99,30 +100,38 @@ inline ElementLaw nguyen_widrow_biases(const Initializer&, double n_out, double 
   return {ElementLaw::Draw::Uniform, -beta, 2 * beta};
 }
 /// Rows uniform in (-1, 1), each scaled to the norm beta.
-inline void nguyen_widrow_weights(const Initializer&, Index n_out, Index n_in, const RandomStream& stream, double* W) {
-  stream.uniforms(0, static_cast<std::uint64_t>(n_out * n_in), W);
-  std::vector<double> scale(static_cast<std::size_t>(n_out), 0.0);
-  for (Index j = 0; j < n_in; ++j) {
-    double* column = W + j * n_out;
-    for (Index i = 0; i < n_out; ++i) {
-      column[i] = 2 * column[i] - 1;
-      scale[static_cast<std::size_t>(i)] += column[i] * column[i];
-    }
-  }
-  const double beta = nguyen_widrow_beta(static_cast<double>(n_out), static_cast<double>(n_in));
-  for (double& s : scale) s = s > 0 ? beta / std::sqrt(s) : 0;
+inline void nguyen_widrow_weights(const Initializer&, Index n_out, Index n_in, const RandomStream& stream, double* W,
+                                  const engine::Checkpoint& checkpoint) {
+  engine::in_blocks(n_out * n_in, draw_work, checkpoint, [&](Index begin, Index end) {
+    stream.uniforms(static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin), W + begin);
+  });
+  std::vector<double> scale = detail::zeros(n_out, checkpoint);
+  const auto rows = [&](double work, const auto& row) {
+    engine::in_blocks(n_out, work, checkpoint, [&](Index begin, Index end) {
+      for (Index i = begin; i < end; ++i) row(i, scale[static_cast<std::size_t>(i)]);
+    });
+  };
   for (Index j = 0; j < n_in; ++j)
-    for (Index i = 0; i < n_out; ++i) W[j * n_out + i] *= scale[static_cast<std::size_t>(i)];
+    rows(2, [column = W + j * n_out](Index i, double& s) {
+      column[i] = 2 * column[i] - 1;
+      s += column[i] * column[i];
+    });
+  const double beta = nguyen_widrow_beta(static_cast<double>(n_out), static_cast<double>(n_in));
+  rows(20, [beta](Index, double& s) { s = s > 0 ? beta / std::sqrt(s) : 0; });
+  for (Index j = 0; j < n_in; ++j) rows(1, [column = W + j * n_out](Index i, double s) { column[i] *= s; });
 }
 
 /// gain times a random matrix whose rows or columns, whichever are fewer, are orthonormal (A. Saxe, J. McClelland,
 /// S. Ganguli, 2013).
-inline void orthogonal_weights(const Initializer& by, Index n_out, Index n_in, const RandomStream& stream, double* W) {
+inline void orthogonal_weights(const Initializer& by, Index n_out, Index n_in, const RandomStream& stream, double* W,
+                               const engine::Checkpoint& checkpoint) {
   const bool by_rows = n_out < n_in;
   const Index count = by_rows ? n_out : n_in, length = by_rows ? n_in : n_out;
   const Index next_vector = by_rows ? 1 : n_out, next_element = by_rows ? n_out : 1;
-  OrthonormalVectors(stream, count, length).for_each([&](Index v, const double* q) {
-    for (Index e = 0; e < length; ++e) W[v * next_vector + e * next_element] = by.first * q[e];
+  OrthonormalVectors(stream, count, length, checkpoint).for_each([&](Index v, const double* q) {
+    engine::in_blocks(length, 1, checkpoint, [&](Index begin, Index end) {
+      for (Index e = begin; e < end; ++e) W[v * next_vector + e * next_element] = by.first * q[e];
+    });
   });
 }
 
@@ -137,7 +146,8 @@ struct InitSchemeRow {
   double first;
   double second;
   ElementLaw (*elements)(const Initializer&, double n_out, double n_in);
-  void (*weights)(const Initializer&, Index n_out, Index n_in, const RandomStream&, double* W) = nullptr;
+  void (*weights)(const Initializer&, Index n_out, Index n_in, const RandomStream&, double* W,
+                  const engine::Checkpoint&) = nullptr;
 };
 
 inline constexpr std::array init_schemes{
@@ -232,7 +242,8 @@ namespace init {
 
 /// to[k] = the k-th number of the law, rounded once.
 template <class Scalar>
-void fill(const ElementLaw& law, const RandomStream& stream, Index count, Scalar* to) {
+void fill(const ElementLaw& law, const RandomStream& stream, Index count, Scalar* to,
+          const engine::Checkpoint& checkpoint) {
   constexpr Index chunk = 256;
   std::array<double, chunk> draws{};
   for (Index first = 0; first < count; first += chunk) {
@@ -242,27 +253,34 @@ void fill(const ElementLaw& law, const RandomStream& stream, Index count, Scalar
     if (law.draw == ElementLaw::Draw::Normal) stream.normals(from, size, draws.data());
     for (Index k = 0; k < n; ++k)
       to[first + k] = static_cast<Scalar>(law.origin + law.scale * draws[static_cast<std::size_t>(k)]);
+    checkpoint(draw_work * static_cast<double>(n));
   }
 }
 
 }  // namespace init
 
 /// Fills W (n_out, n_in), column-major, from the stream of (seed, stream).
-/// Throws std::invalid_argument as `check_initializer` does, and for a shape below 1 x 1; W is then untouched.
+/// Throws std::invalid_argument as `check_initializer` does, and for a shape below 1 x 1; W is then untouched. Where
+/// the checkpoint throws, it is partly filled.
 template <class Scalar>
-void initialize(const Initializer& by, Index n_out, Index n_in, std::uint64_t seed, std::uint64_t stream, Scalar* W) {
+void initialize(const Initializer& by, Index n_out, Index n_in, std::uint64_t seed, std::uint64_t stream, Scalar* W,
+                const engine::Checkpoint& checkpoint = engine::undisturbed) {
   check_initializer(by);
   init::check_shape(n_out, n_in);
   const InitSchemeRow& row = init_scheme_row(by.scheme);
   const RandomStream numbers(seed, stream);
   if (row.weights == nullptr) {
-    init::fill(row.elements(by, static_cast<double>(n_out), static_cast<double>(n_in)), numbers, n_out * n_in, W);
+    init::fill(row.elements(by, static_cast<double>(n_out), static_cast<double>(n_in)), numbers, n_out * n_in, W,
+               checkpoint);
   } else if constexpr (std::is_same_v<Scalar, double>) {
-    row.weights(by, n_out, n_in, numbers, W);
+    row.weights(by, n_out, n_in, numbers, W, checkpoint);
   } else {
-    std::vector<double> exact(static_cast<std::size_t>(n_out * n_in));
-    row.weights(by, n_out, n_in, numbers, exact.data());
-    std::ranges::transform(exact, W, [](double w) { return static_cast<Scalar>(w); });
+    std::vector<double> exact = detail::zeros(n_out * n_in, checkpoint);
+    row.weights(by, n_out, n_in, numbers, exact.data(), checkpoint);
+    engine::in_blocks(n_out * n_in, 1, checkpoint, [&](Index begin, Index end) {
+      std::transform(exact.data() + begin, exact.data() + end, W + begin,
+                     [](double w) { return static_cast<Scalar>(w); });
+    });
   }
 }
 
@@ -270,13 +288,13 @@ void initialize(const Initializer& by, Index n_out, Index n_in, std::uint64_t se
 /// Throws std::invalid_argument as `initialize` does, and for orthogonal, which has no biases.
 template <class Scalar>
 void initialize_biases(const Initializer& by, Index n_out, Index n_in, std::uint64_t seed, std::uint64_t stream,
-                       Scalar* b) {
+                       Scalar* b, const engine::Checkpoint& checkpoint = engine::undisturbed) {
   check_initializer(by);
   init::check_shape(n_out, n_in);
   const InitSchemeRow& row = init_scheme_row(by.scheme);
   if (row.elements == nullptr) throw std::invalid_argument(std::string(row.name) + " is for weights, not for biases");
   init::fill(row.elements(by, static_cast<double>(n_out), static_cast<double>(n_in)), RandomStream(seed, stream), n_out,
-             b);
+             b, checkpoint);
 }
 
 }  // namespace bpnet

@@ -27,9 +27,13 @@ class Model {
  public:
   using Scalar = Scalar_;
 
-  /// sizes n_0..n_L; one activation a layer. Parameters are zero. std::invalid_argument where these do not fit.
-  Model(std::vector<Index> sizes, std::vector<Activation> activations)
-      : sizes_(std::move(sizes)), activations_(std::move(activations)), layout_(sizes_), theta_(layout_.total()) {
+  /// sizes n_0..n_L; one activation a layer. Parameters are zero. std::invalid_argument where these do not fit,
+  /// engine::Interrupted where the watcher says stop.
+  Model(std::vector<Index> sizes, std::vector<Activation> activations, engine::Watcher* watcher = nullptr)
+      : sizes_(std::move(sizes)),
+        activations_(std::move(activations)),
+        layout_(sizes_),
+        theta_(zeros(layout_.total(), watcher)) {
     if (static_cast<Index>(activations_.size()) != depth())
       throw std::invalid_argument(std::to_string(activations_.size()) + " activations, but the network has " +
                                   std::to_string(depth()) + " layers");
@@ -61,15 +65,18 @@ class Model {
   const Scalar* biases(Index l) const { return theta_.data() + layout_.b(l); }
 
   /// Draws all weights by `scheme` (nothing: by each layer's activation) and all biases by `biases` (nothing: zero, or
-  /// what the weights' scheme prescribes). A pure function of the seed.
+  /// what the weights' scheme prescribes). A pure function of the seed. Throws engine::Interrupted where the watcher
+  /// says stop; the parameters are then drawn in part.
   void initialize(std::uint64_t seed, std::optional<Initializer> scheme = {},
-                  std::optional<Initializer> bias_scheme = {}) {
+                  std::optional<Initializer> bias_scheme = {}, engine::Watcher* watcher = nullptr) {
+    engine::Pulse pulse(watcher);
+    const engine::Checkpoint checkpoint(&pulse, nullptr);
     for (Index l = 1; l <= depth(); ++l) {
       const Initializer by = scheme ? *scheme : automatic_initializer(activation(l).name());
       const auto layer = static_cast<std::uint64_t>(l);
-      bpnet::initialize(by, size(l), size(l - 1), seed, stream_of(StreamUse::Weights, layer), weights(l));
+      bpnet::initialize(by, size(l), size(l - 1), seed, stream_of(StreamUse::Weights, layer), weights(l), checkpoint);
       initialize_biases(bias_scheme ? *bias_scheme : default_bias_initializer(by), size(l), size(l - 1), seed,
-                        stream_of(StreamUse::Biases, layer), biases(l));
+                        stream_of(StreamUse::Biases, layer), biases(l), checkpoint);
     }
   }
 
@@ -87,6 +94,10 @@ class Model {
   std::uint64_t shape() const { return shape_; }
 
  private:
+  static AlignedBuffer<Scalar> zeros(Index n, engine::Watcher* watcher) {
+    engine::Pulse pulse(watcher);
+    return AlignedBuffer<Scalar>(n, engine::Checkpoint(&pulse, nullptr));
+  }
   static void check(const std::vector<Scalar>& v, const std::string& name, Index n, bool positive) {
     if (v.empty()) return;
     if (static_cast<Index>(v.size()) != n)

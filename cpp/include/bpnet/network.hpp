@@ -20,8 +20,8 @@ class Network : public Model<Scalar_> {
   using Base::n_outputs;
 
   /// sizes n_0..n_L and one activation a layer; parameters are zero until `initialize` or a write.
-  Network(std::vector<Index> sizes, std::vector<Activation> activations)
-      : Base(std::move(sizes), std::move(activations)) {}
+  Network(std::vector<Index> sizes, std::vector<Activation> activations, Watcher* watcher = nullptr)
+      : Base(std::move(sizes), std::move(activations), watcher) {}
 
   /// The same activation in all layers but the last, parameters drawn for the activations.
   explicit Network(std::vector<Index> sizes, Activation activation = "sigmoid",

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #endif
 
+#include "bpnet/engine/threads.hpp"
 #include "bpnet/engine/tile.hpp"
 #include "bpnet/error.hpp"
 
@@ -20,7 +21,9 @@ template <class Scalar>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(Index n) : size_(n), data_(allocate(n)) {}
+  /// The checkpoint comes while the memory is zeroed: the system takes its time to give much of it.
+  explicit AlignedBuffer(Index n, const engine::Checkpoint& checkpoint = engine::undisturbed)
+      : size_(n), data_(allocate(n, checkpoint)) {}
   AlignedBuffer(const AlignedBuffer& other) : AlignedBuffer(other.size_) {
     if (size_ > 0) std::memcpy(data(), other.data(), bytes(size_));
   }
@@ -45,15 +48,17 @@ class AlignedBuffer {
     void operator()(Scalar* data) const { ::operator delete (data, std::align_val_t{alignment}); }
   };
   static std::size_t bytes(Index n) { return static_cast<std::size_t>(n) * sizeof(Scalar); }
-  static std::unique_ptr<Scalar, Free> allocate(Index n) {
+  static std::unique_ptr<Scalar, Free> allocate(Index n, const engine::Checkpoint& checkpoint) {
     constexpr std::size_t huge_page = 2 << 20;
     const std::size_t size = bytes(n + engine::slack), alignment = size >= 2 * huge_page ? huge_page : 64;
     auto* data = static_cast<Scalar*>(::operator new (size, std::align_val_t{alignment}));
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
     if (alignment == huge_page) ::madvise(data, size, MADV_HUGEPAGE);  // a wish: wide layers walk many pages at once
 #endif
-    std::memset(data, 0, size);
-    return std::unique_ptr<Scalar, Free>(data, Free{alignment});
+    std::unique_ptr<Scalar, Free> owned(data, Free{alignment});
+    engine::in_blocks(n + engine::slack, 1, checkpoint,
+                      [&](Index begin, Index end) { std::memset(data + begin, 0, bytes(end - begin)); });
+    return owned;
   }
 
   Index size_ = 0;

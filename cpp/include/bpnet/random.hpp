@@ -38,6 +38,9 @@ constexpr std::uint64_t stream_of(StreamUse use, std::uint64_t number) {
   return (std::uint64_t{static_cast<std::uint32_t>(use)} << 56) ^ number;
 }
 
+/// What one random number costs, in multiply-adds.
+inline constexpr double draw_work = 20;
+
 /// The numbers 0, 1, 2, ... of one stream. `normal` is made of the same bits as `uniform`: use one of them in a stream.
 class RandomStream {
  public:

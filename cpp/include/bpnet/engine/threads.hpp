@@ -171,7 +171,7 @@ class Pulse {
 /// to end: the watcher said so (asked on the caller's thread), or another thread failed.
 class Checkpoint {
  public:
-  Checkpoint(Pulse* pulse, const std::atomic<bool>* stop) : pulse_(pulse), stop_(stop) {}
+  constexpr Checkpoint(Pulse* pulse, const std::atomic<bool>* stop) : pulse_(pulse), stop_(stop) {}
   void operator()(double work) const {
     if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) throw Interrupted();
     if (pulse_ != nullptr && pulse_->beat(work)) throw Interrupted();
@@ -181,6 +181,21 @@ class Checkpoint {
   Pulse* pulse_;
   const std::atomic<bool>* stop_;
 };
+
+/// Of a loop that nobody wants to stop.
+inline constexpr Checkpoint undisturbed{nullptr, nullptr};
+
+/// body(begin, end) for one block of 0..count-1 after the other, each followed by a checkpoint; `work` is one item's,
+/// in multiply-adds.
+template <class Body>
+void in_blocks(Index count, double work, const Checkpoint& checkpoint, const Body& body) {
+  constexpr Index block = 1 << 14;
+  for (Index begin = 0; begin < count; begin += block) {
+    const Index end = std::min(count, begin + block);
+    body(begin, end);
+    checkpoint(work * static_cast<double>(end - begin));
+  }
+}
 
 /// Who takes which items of a loop first.
 enum class Share {
