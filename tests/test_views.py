@@ -1,15 +1,18 @@
 """Views of the parameters, and every array that is handed out: they keep their memory and never dangle."""
 
 import copy
+import ctypes
 import gc
 import os
 import pickle
 import subprocess
 import sys
+import weakref
 
 import bpnet
 import numpy as np
 import pytest
+from bpnet import _core
 from nets import bits, random_net
 
 SIZES = [3, 4, 2]
@@ -257,3 +260,51 @@ def test_networks_go_with_their_last_view(malloc):
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+class Owner:
+    """Whose method is the cost of the trainer, or of the core's object, that it holds."""
+
+    def __init__(self, kind):
+        self.net = bpnet.Network([3, 2], dtype="float64", seed=0)
+        if kind == "a cost":
+            self.held = _core.Cost.custom(self.cost)
+            self.net._native.cost(np.ones((5, 3)), np.ones((5, 2)), self.held, None, "mean", None)
+            return
+        self.held = bpnet.Trainer(self.net, cost=self.cost)
+        if kind == "a trainer":
+            return
+        self.held.step(np.ones((5, 3)), np.zeros((5, 2)))
+        self.held.fit(np.ones((5, 3)), np.zeros((5, 2)), validation=0.2, callback=self.look)
+
+    def cost(self, a, y):
+        return ((a - y) ** 2).sum(1), 2 * (a - y)
+
+    def look(self, trainer, epoch, history):
+        gc.collect()  # must leave alone what is in use
+        assert trainer is self.held
+
+
+@pytest.mark.parametrize("kind", ["a cost", "a trainer", "a trainer with steps behind it"])
+def test_an_owner_whose_method_is_the_cost_is_collected(kind):
+    for _ in range(5):
+        owner = Owner(kind)
+        last = weakref.ref(owner)
+        del owner
+        gc.collect()
+        assert last() is None
+
+
+def test_what_the_collector_has_cleared_raises():
+    """Whoever still comes to a trainer while its cycle is being taken apart meets no cost, and no freed memory."""
+    slot = ctypes.pythonapi.PyType_GetSlot
+    slot.restype, slot.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_int)
+    tp_clear = 51
+    owner = Owner("a trainer")
+    native = owner.held._native
+    assert any(referent == owner.cost for referent in gc.get_referents(native))
+    assert ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object)(slot(type(native), tp_clear))(native) == 0
+    with pytest.raises(TypeError, match="NoneType"):
+        owner.held.step(np.ones((5, 3)), np.ones((5, 2)))
+    owner.held.apply(np.zeros(8))
+    assert owner.held.steps == 1

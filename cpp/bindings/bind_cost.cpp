@@ -4,7 +4,7 @@
 namespace bpnet::bindings {
 
 void bind_cost(py::module_& module) {
-  py::class_<PyCost>(module, "Cost")
+  py::class_<PyCost>(module, "Cost", collected<PyCost>())
       .def(py::init([](const std::string& name) {
              return PyCost{Cost(name), {}};
            }),

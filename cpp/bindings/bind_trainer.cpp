@@ -42,6 +42,9 @@ class PyTrainer {
   virtual py::tuple fit(py::handle x, py::handle y, Index epochs, Index batch_size, bool shuffle,
                         py::handle sample_weight, const py::object& validation, const py::object& on_epoch,
                         const py::object& on_progress) = 0;
+  /// See `collected`.
+  virtual int traverse(visitproc visit, void* arg) const = 0;
+  virtual void clear() = 0;
 };
 
 /// x, y and sample_weight of one call, kept alive.
@@ -72,7 +75,7 @@ class TypedTrainer : public PyTrainer {
       : keep_(std::move(net)),
         self_(keep_.cast<PyNetwork<Scalar>&>()),
         cost_(cost),
-        holder_(cost),
+        holder_(cost_),
         threads_(std::move(threads)),
         trainer_(self_.net, holder_.use(), optimizer, penalties, seed) {
     resolve_threads(threads_);
@@ -145,6 +148,17 @@ class TypedTrainer : public PyTrainer {
     return py::make_tuple(history.cost, history.validation_cost, history.steps, history.stopped);
   }
 
+  int traverse(visitproc visit, void* arg) const override {
+    Py_VISIT(keep_.ptr());
+    Py_VISIT(threads_.ptr());
+    return cost_.traverse(visit, arg);
+  }
+  /// The network stays: what is called afterwards looks at it, and no cycle goes through it but by what others hold.
+  void clear() override {
+    threads_ = py::none();
+    cost_.clear();
+  }
+
  private:
   /// The core speaks of x, y and sample_weight; here they are the validation's.
   void check_validation(const Batch<Scalar>& batch) const {
@@ -194,7 +208,7 @@ void bind_trainer(py::module_& module) {
       .def(py::init(&optimizer_from), py::arg("name"), py::arg("schedule"), py::arg("momentum") = 0.0,
            py::arg("nesterov") = false, py::arg("decay1") = 0.9, py::arg("decay2") = 0.999, py::arg("eps") = 1e-8,
            py::arg("weight_decay") = 0.0, py::arg("decay_biases") = true);
-  py::class_<PyTrainer>(module, "Trainer")
+  py::class_<PyTrainer>(module, "Trainer", collected<PyTrainer>())
       .def(py::init(&make_trainer), py::arg("net"), py::arg("cost"), py::arg("optimizer"), py::arg("l1"), py::arg("l2"),
            py::arg("penalize_biases"), py::arg("seed"), py::arg("threads"))
       .def_property_readonly("steps", &PyTrainer::steps)

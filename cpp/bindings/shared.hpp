@@ -106,6 +106,16 @@ class Guard {
   std::atomic<unsigned> generation_{fork_generation()};
 };
 
+/// The T in an object of this type or one derived from it; null before its __init__ is done.
+template <class T>
+T* initialized(PyObject* object) {
+  static const auto* const type = py::detail::get_type_info(typeid(T));
+  auto* instance = reinterpret_cast<py::detail::instance*>(object);
+  if (!instance->simple_layout && instance->nonsimple.status == nullptr) return nullptr;  // not even __new__ is done
+  const auto held = instance->get_value_and_holder(type, false);
+  return held.inst != nullptr && held.holder_constructed() ? held.template value_ptr<T>() : nullptr;
+}
+
 /// What Python holds as Network32 and Network64.
 struct PyNetworkBase {
   Guard guard;
@@ -118,26 +128,54 @@ struct PyNetwork : PyNetworkBase {
       : net(std::move(sizes), std::move(activations), watcher) {}
 };
 
+/// How a class takes part in Python's collection of cycles. T::traverse visits every reference that T owns; T::clear
+/// lets go of those that may close a cycle, and whatever is called afterwards still works or raises.
+template <class T>
+py::custom_type_setup collected() {
+  return py::custom_type_setup([](PyHeapTypeObject* made) {
+    PyTypeObject& type = made->ht_type;
+    type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+    type.tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
+      Py_VISIT(Py_TYPE(self));
+      const T* held = initialized<T>(self);
+      return held == nullptr ? 0 : held->traverse(visit, arg);
+    };
+    type.tp_clear = [](PyObject* self) {
+      if (T* held = initialized<T>(self)) held->clear();
+      return 0;
+    };
+  });
+}
+
 /// A cost as Python holds it: a row of the table, or a callable.
 struct PyCost {
   Cost cost{"quadratic"};
   py::object function;  ///< null: a row of the table
 
   bool takes_labels() const { return !function && cost.is_cross_entropy(); }
+
+  int traverse(visitproc visit, void* arg) const {
+    Py_VISIT(function.ptr());
+    return 0;
+  }
+  /// A callable becomes None: still no row of the table, and a TypeError where it is called.
+  void clear() {
+    if (function) function = py::none();
+  }
 };
 
-/// A callable (a, y) -> (cost, dC/da), called with the GIL.
+/// A callable (a, y) -> (cost, dC/da), called with the GIL; somebody else's reference.
 template <class Scalar>
 class PyCustomCost : public CustomCost<Scalar> {
  public:
-  explicit PyCustomCost(py::object function) : function_(std::move(function)) {}
+  explicit PyCustomCost(const py::object& function) : function_(function) {}
   void evaluate(const Scalar* a, const Scalar* y, Index m, Index n, Scalar* cost, Scalar* grad) const override;
 
  private:
-  py::object function_;
+  const py::object& function_;
 };
 
-/// A PyCost as the core uses it, for one call.
+/// A PyCost as the core uses it, while that lives.
 template <class Scalar>
 struct CostHolder {
   std::unique_ptr<PyCustomCost<Scalar>> custom;
