@@ -4,11 +4,12 @@
 namespace bpnet::bindings {
 
 void bind_cost(py::module_& module) {
-  py::class_<PyCost>(module, "Cost", collected<PyCost>())
-      .def(py::init([](const std::string& name) {
-             return PyCost{Cost(name), {}};
-           }),
-           py::arg("name"))
+  py::class_<PyCost> bound(module, "Cost", collected<PyCost>());
+  refuse_pickling(bound);
+  bound.def(py::init([](const std::string& name) {
+              return PyCost{Cost(name), {}};
+            }),
+            py::arg("name"))
       .def(py::init([](const std::string& name, double parameter) {
              return PyCost{Cost(name, parameter), {}};
            }),

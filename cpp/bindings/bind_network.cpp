@@ -309,14 +309,15 @@ void bind_one(py::module_& module, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& module) {
-  py::class_<PyNetworkBase>(module, "Network")
-      .def(
-          "before_use",
-          [](const PyNetworkBase& self, const py::object& call) {
-            Py_XDECREF(before_use.call);
-            before_use = call.is_none() ? BeforeUse{} : BeforeUse{&self.guard, call.inc_ref().ptr()};
-          },
-          py::arg("call").none(true));
+  py::class_<PyNetworkBase> base(module, "Network");
+  base.def(
+      "before_use",
+      [](const PyNetworkBase& self, const py::object& call) {
+        Py_XDECREF(before_use.call);
+        before_use = call.is_none() ? BeforeUse{} : BeforeUse{&self.guard, call.inc_ref().ptr()};
+      },
+      py::arg("call").none(true));
+  refuse_pickling(base);
   bind_one<float>(module, "Network32");
   bind_one<double>(module, "Network64");
 }

@@ -177,6 +177,24 @@ class TypedTrainer : public PyTrainer {
   Trainer<Scalar> trainer_;
 };
 
+}  // namespace
+
+}  // namespace bpnet::bindings
+
+namespace pybind11::detail {
+
+template <>
+class type_caster<bpnet::Optimizer> : public bpnet::bindings::InitializedCaster<bpnet::Optimizer> {};
+template <>
+class type_caster<bpnet::bindings::PyTrainer> : public bpnet::bindings::InitializedCaster<bpnet::bindings::PyTrainer> {
+};
+
+}  // namespace pybind11::detail
+
+namespace bpnet::bindings {
+
+namespace {
+
 std::unique_ptr<PyTrainer> make_trainer(py::object net, const PyCost& cost, const Optimizer& optimizer, double l1,
                                         double l2, bool penalize_biases, std::uint64_t seed, py::object threads) {
   const Penalties penalties{l1, l2, penalize_biases};
@@ -204,11 +222,14 @@ void register_divergence() {
 
 void bind_trainer(py::module_& module) {
   register_divergence();
-  py::class_<Optimizer>(module, "Optimizer")
-      .def(py::init(&optimizer_from), py::arg("name"), py::arg("schedule"), py::arg("momentum") = 0.0,
-           py::arg("nesterov") = false, py::arg("decay1") = 0.9, py::arg("decay2") = 0.999, py::arg("eps") = 1e-8,
-           py::arg("weight_decay") = 0.0, py::arg("decay_biases") = true);
-  py::class_<PyTrainer>(module, "Trainer", collected<PyTrainer>())
+  py::class_<Optimizer> optimizer(module, "Optimizer");
+  optimizer.def(py::init(&optimizer_from), py::arg("name"), py::arg("schedule"), py::arg("momentum") = 0.0,
+                py::arg("nesterov") = false, py::arg("decay1") = 0.9, py::arg("decay2") = 0.999, py::arg("eps") = 1e-8,
+                py::arg("weight_decay") = 0.0, py::arg("decay_biases") = true);
+  refuse_pickling(optimizer);
+  py::class_<PyTrainer> trainer(module, "Trainer", collected<PyTrainer>());
+  refuse_pickling(trainer);
+  trainer
       .def(py::init(&make_trainer), py::arg("net"), py::arg("cost"), py::arg("optimizer"), py::arg("l1"), py::arg("l2"),
            py::arg("penalize_biases"), py::arg("seed"), py::arg("threads"))
       .def_property_readonly("steps", &PyTrainer::steps)

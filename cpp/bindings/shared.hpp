@@ -106,6 +106,23 @@ class Guard {
   std::atomic<unsigned> generation_{fork_generation()};
 };
 
+/// From Python to a T whose __init__ is done. TypeError for what __new__ alone has made: there is no T in it yet, and
+/// pybind11 would hand out the memory that it is to lie in.
+template <class T>
+class InitializedCaster : public py::detail::type_caster_base<T> {
+  using Base = py::detail::type_caster_base<T>;
+
+ public:
+  using Base::Base;
+  bool load(py::handle from, bool convert) { return Base::template load_impl<InitializedCaster>(from, convert); }
+  void load_value(py::detail::value_and_holder&& from) {
+    if (!from.holder_constructed())
+      throw py::type_error("this " + type_name(reinterpret_cast<PyObject*>(from.inst)) +
+                           " was made by __new__ alone, but needs __init__ too");
+    Base::load_value(std::move(from));
+  }
+};
+
 /// The T in an object of this type or one derived from it; null before its __init__ is done.
 template <class T>
 T* initialized(PyObject* object) {
@@ -127,6 +144,15 @@ struct PyNetwork : PyNetworkBase {
   PyNetwork(std::vector<Index> sizes, std::vector<Activation> activations, Watcher* watcher)
       : net(std::move(sizes), std::move(activations), watcher) {}
 };
+
+/// Pickle and copy are refused, in Python's words: without a __reduce__, copyreg calls pybind11's base of all classes,
+/// and that ends the process.
+template <class Class>
+void refuse_pickling(Class& bound) {
+  bound.def("__reduce__", [](const py::object& self) -> py::object {
+    throw py::type_error("cannot pickle '" + type_name(self) + "' object");
+  });
+}
 
 /// How a class takes part in Python's collection of cycles. T::traverse visits every reference that T owns; T::clear
 /// lets go of those that may close a cycle, and whatever is called afterwards still works or raises.
@@ -206,3 +232,16 @@ int resolve_threads(py::handle threads);
 int default_threads();
 
 }  // namespace bpnet::bindings
+
+namespace pybind11::detail {
+
+template <>
+class type_caster<bpnet::bindings::PyNetworkBase>
+    : public bpnet::bindings::InitializedCaster<bpnet::bindings::PyNetworkBase> {};
+template <class Scalar>
+class type_caster<bpnet::bindings::PyNetwork<Scalar>>
+    : public bpnet::bindings::InitializedCaster<bpnet::bindings::PyNetwork<Scalar>> {};
+template <>
+class type_caster<bpnet::bindings::PyCost> : public bpnet::bindings::InitializedCaster<bpnet::bindings::PyCost> {};
+
+}  // namespace pybind11::detail
