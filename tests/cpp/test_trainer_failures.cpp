@@ -173,6 +173,32 @@ void test_interruption(int threads) {
   }
 }
 
+/// The weights of a batch are added one after the other, in any order of its rows; who wants to stop is heard
+/// meanwhile.
+template <class Scalar>
+void test_total_weight() {
+  std::vector<Scalar> values(5000);
+  for (std::size_t k = 0; k < values.size(); ++k) values[k] = Scalar(1) / static_cast<Scalar>(k + 3);
+  constexpr auto bytes = static_cast<std::ptrdiff_t>(sizeof(Scalar));
+  const auto weights_of = [&](Index count, std::ptrdiff_t stride) {
+    return Weights<Scalar>{Samples{values.data(), count, 1, stride, bytes, element_type<Scalar>(), false}};
+  };
+  const SampleOrder shuffled(1, 2, values.size());
+  const Weights<Scalar> weights = weights_of(5000, bytes);
+  for (const SampleOrder* order : {static_cast<const SampleOrder*>(nullptr), &shuffled})
+    for (const auto& [begin, count] : std::vector<std::pair<Index, Index>>{{0, 5000}, {17, 3000}, {4999, 1}}) {
+      double expected = 0;
+      for (Index k = begin; k < begin + count; ++k)
+        expected += weights[order ? static_cast<Index>((*order)(static_cast<std::uint64_t>(k))) : k];
+      engine::Pulse undisturbed(nullptr);
+      CHECK(detail::total_weight(weights, {begin, count, order}, undisturbed) == expected);
+    }
+  Stopper stopper;
+  engine::Pulse pulse(&stopper);
+  const Index endless = Index{1} << 40;
+  THROWN(Interrupted, detail::total_weight(weights_of(endless, 0), {0, endless, nullptr}, pulse));
+}
+
 /// What on_epoch throws reaches the caller; the epoch it was told of is done.
 template <class Scalar>
 void test_exception_in_on_epoch() {
@@ -198,6 +224,7 @@ void test_all() {
   test_zero_eps<Scalar>();
   test_bad_data<Scalar>();
   test_exception_in_on_epoch<Scalar>();
+  test_total_weight<Scalar>();
   for (const int threads : {1, 2}) test_interruption<Scalar>(threads);
 }
 

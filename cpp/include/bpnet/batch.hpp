@@ -11,6 +11,7 @@
 
 #include "bpnet/backward.hpp"
 #include "bpnet/engine/threads.hpp"
+#include "bpnet/scan.hpp"
 #include "bpnet/train/order.hpp"
 #include "bpnet/wide.hpp"
 
@@ -99,14 +100,15 @@ class GrowingTree {
 
 /// The sum of the batch's weights, in ascending order.
 template <class Scalar>
-double total_weight(const Weights<Scalar>& weights, const BatchRows& rows) {
+double total_weight(const Weights<Scalar>& weights, const BatchRows& rows, engine::Pulse& pulse) {
   if (!weights.values) return static_cast<double>(rows.count);
   double total = 0;
-  Index indices[engine::tile_samples];
-  for (Index first = 0; first < rows.count; first += engine::tile_samples) {
-    const Index n = std::min(engine::tile_samples, rows.count - first);
-    rows.fill(first, n, indices);
-    for (Index k = 0; k < n; ++k) total += weights[indices[k]];
+  ScanColumn<Scalar> column;
+  for (Index first = 0; first < rows.count; first += scan_block) {
+    const Index n = std::min(scan_block, rows.count - first);
+    const Scalar* block = column.read(*weights.values, rows, first, n);
+    for (Index k = 0; k < n; ++k) total += static_cast<double>(block[k]);
+    if (pulse.beat(static_cast<double>(n))) throw Interrupted();
   }
   return total;
 }
@@ -288,7 +290,7 @@ template <class Scalar>
 double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Reduction reduction,
                       const GradientRows<Scalar>& out, GradientSpace<Scalar>& space, const Call& call,
                       engine::Pulse& pulse, const GradientSink<Scalar>* sink = nullptr) {
-  const double total = reduction == Reduction::mean ? detail::total_weight(batch.weights, batch.rows) : 1.0;
+  const double total = reduction == Reduction::mean ? detail::total_weight(batch.weights, batch.rows, pulse) : 1.0;
   const detail::Shards shards(batch.rows.count);
   detail::ShardCosts costs{};
   const auto total_cost = [&] {

@@ -36,11 +36,22 @@ class ScanColumn {
   /// Rows begin, ..., end - 1 of x, at most scan_block, at [0], [1], ...
   const Scalar* read(const Samples& x, Index begin, Index end) {
     for (Index k = 0; k < end - begin; ++k) rows_[static_cast<std::size_t>(k)] = begin + k;
-    kernels<Scalar>().gather(x, rows_.data(), end - begin, values_.data(), 1, 1);
-    return values_.data();
+    return gather(x, end - begin);
+  }
+  /// The n rows of x, at most scan_block, that stand at `first` and behind it in an order: rows.fill(first, n,
+  /// indices).
+  template <class Rows>
+  const Scalar* read(const Samples& x, const Rows& rows, Index first, Index n) {
+    rows.fill(first, n, rows_.data());
+    return gather(x, n);
   }
 
  private:
+  const Scalar* gather(const Samples& x, Index n) {
+    kernels<Scalar>().gather(x, rows_.data(), n, values_.data(), 1, 1);
+    return values_.data();
+  }
+
   std::array<Index, scan_block> rows_;
   std::array<Scalar, scan_block> values_;
 };

@@ -55,9 +55,9 @@ class Trainer {
   /// new parameters are not finite; then nothing has changed.
   double step(const Samples& x, const Targets& y, const Weights<Scalar>& weights = {}, const Call& call = {}) {
     Batch<Scalar> batch{x, y, weights, {0, x.count, nullptr}, cost_};
-    const bool skipped = weights.values && all_zero(batch);
-    if (skipped) batch.weights = {};
     engine::Pulse pulse(call.watcher);
+    const bool skipped = weights.values && all_zero(batch, pulse);
+    if (skipped) batch.weights = {};
     net_.check_batch(batch, call, pulse);
     if (skipped) return 0;
     const double cost = gradient(batch, call, pulse);
@@ -191,7 +191,7 @@ class Trainer {
     double sum = 0, total = 0;
     for (Index begin = 0; begin < m; begin += options.batch_size) {
       data.rows = {begin, std::min(options.batch_size, m - begin), order ? &*order : nullptr};
-      const double weight = detail::total_weight(data.weights, data.rows);
+      const double weight = detail::total_weight(data.weights, data.rows, pulse);
       if (!(weight > 0)) continue;
       sum += descend(data, call, pulse) * weight;
       total += weight;
@@ -201,10 +201,12 @@ class Trainer {
     return sum / total;
   }
 
-  static bool all_zero(const Batch<Scalar>& batch) {
+  static bool all_zero(const Batch<Scalar>& batch, engine::Pulse& pulse) {
     if (batch.weights.values->count != batch.x.count) return false;
-    for (Index s = 0; s < batch.x.count; ++s)
+    for (Index s = 0; s < batch.x.count; ++s) {
       if (batch.weights[s] != 0) return false;
+      if (s % detail::scan_block == 0 && pulse.beat(detail::scan_block)) throw Interrupted();
+    }
     return batch.x.count > 0;
   }
 
