@@ -37,9 +37,10 @@ struct UpdateArrays {
   Scalar *kept = nullptr, *next_first = nullptr, *next_second = nullptr;
 };
 
-/// The same numbers as lanes, held in registers through the pass.
-template <class L>
+/// The same numbers as lanes, held in registers through the pass. Without Shrinks, shrink is 0.
+template <class L, bool Shrinks_>
 struct UpdateLanes {
+  static constexpr bool Shrinks = Shrinks_;
   L eta, mu, decay1, rest1, decay2, rest2, eps, step, correction2, shrink;
   template <class Scalar>
   explicit UpdateLanes(const Update<Scalar>& u)
@@ -58,8 +59,9 @@ struct UpdateLanes {
 /// theta <- theta - eta g. (O1) without momentum
 struct PlainStep {
   static constexpr int states = 0;
-  template <class L>
-  static void apply(const UpdateLanes<L>& u, L& theta, L g, L&, L&) {
+  static constexpr bool can_shrink = false;
+  template <class L, class Numbers>
+  static void apply(const Numbers& u, L& theta, L g, L&, L&) {
     theta = madd(-u.eta, g, theta);
   }
 };
@@ -67,8 +69,9 @@ struct PlainStep {
 /// v <- mu v + g; theta <- theta - eta v. (O1)
 struct MomentumStep {
   static constexpr int states = 1;
-  template <class L>
-  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& v, L&) {
+  static constexpr bool can_shrink = false;
+  template <class L, class Numbers>
+  static void apply(const Numbers& u, L& theta, L g, L& v, L&) {
     v = madd(u.mu, v, g);
     theta = madd(-u.eta, v, theta);
   }
@@ -77,8 +80,9 @@ struct MomentumStep {
 /// v <- mu v + g; theta <- theta - eta (g + mu v). (O1), Nesterov's
 struct NesterovStep {
   static constexpr int states = 1;
-  template <class L>
-  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& v, L&) {
+  static constexpr bool can_shrink = false;
+  template <class L, class Numbers>
+  static void apply(const Numbers& u, L& theta, L g, L& v, L&) {
     v = madd(u.mu, v, g);
     theta = madd(-u.eta, madd(u.mu, v, g), theta);
   }
@@ -95,8 +99,9 @@ template <class L>
 /// s <- rho s + (1 - rho) g^2; theta <- theta - eta g / (sqrt(s) + eps). (O2)
 struct RmsPropStep {
   static constexpr int states = 1;
-  template <class L>
-  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& s, L&) {
+  static constexpr bool can_shrink = false;
+  template <class L, class Numbers>
+  static void apply(const Numbers& u, L& theta, L g, L& s, L&) {
     s = madd(u.decay1, s, u.rest1 * g * g);
     theta = madd(-(u.eta * g), inverse_root(sqrt(s), L(1), u.eps), theta);
   }
@@ -105,9 +110,10 @@ struct RmsPropStep {
 /// m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; theta <- theta - eta m^ / (sqrt(v^) + eps). (O3), (O4)
 struct AdamStep {
   static constexpr int states = 2;
-  template <class L>
-  static void apply(const UpdateLanes<L>& u, L& theta, L g, L& m, L& v) {
-    theta = madd(u.shrink, theta, theta);  // (O4); shrink = 0 changes nothing
+  static constexpr bool can_shrink = true;
+  template <class L, class Numbers>
+  static void apply(const Numbers& u, L& theta, L g, L& m, L& v) {
+    if constexpr (Numbers::Shrinks) theta = madd(u.shrink, theta, theta);  // (O4)
     m = madd(u.decay1, m, u.rest1 * g);
     v = madd(u.decay2, v, u.rest2 * g * g);
     theta = madd(-(u.step * m), inverse_root(sqrt(v), u.correction2, u.eps), theta);
@@ -116,11 +122,11 @@ struct AdamStep {
 
 namespace detail {
 
-template <class Rule, bool Keep, class Scalar>
+template <class Rule, bool Keep, bool Shrinks, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   using L = Lanes<Scalar>;
   const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
-  const UpdateLanes<L> numbers(u);
+  const UpdateLanes<L, Shrinks> numbers(u);
   const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
   const auto step = [&numbers, &l1, &l2, &zero, penalised](auto load, auto store, const UpdateArrays<Scalar>& at,
                                                            Index i) {
@@ -161,10 +167,15 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
 /// One step of Rule.
 template <class Rule, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
-  if (arrays.kept)
-    detail::update<Rule, true>(u, arrays);
-  else
-    detail::update<Rule, false>(u, arrays);
+  const auto step = [&](auto shrinks) {
+    if (arrays.kept)
+      detail::update<Rule, true, shrinks()>(u, arrays);
+    else
+      detail::update<Rule, false, shrinks()>(u, arrays);
+  };
+  if constexpr (Rule::can_shrink)
+    if (u.shrink != Scalar(0)) return step(std::true_type{});
+  step(std::false_type{});
 }
 
 /// a += b: one node of the tree that sums the shards of a gradient.
