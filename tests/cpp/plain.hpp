@@ -36,15 +36,16 @@ struct SoftmaxOf {
     for (std::size_t i = 1; i < z.size(); ++i)
       if (z[top] < z[i]) top = i;
     Scalar others = 0;
-    std::vector<Scalar> powers;
+    std::vector<Scalar> shifted, powers;
     for (std::size_t i = 0; i < z.size(); ++i) {
-      powers.push_back(bpnet::engine::exp(S(z[i] - z[top])).v);
-      others += i == top ? powers.back() - 1 : powers.back();  // 0, or NaN for inf - inf
+      shifted.push_back(z[i] == z[top] ? Scalar(0) : z[i] - z[top]);
+      powers.push_back(bpnet::engine::exp(S(shifted[i])).v);
+      others += i == top ? powers.back() - 1 : powers.back();
     }
     const Scalar total = 1 + others, log_total = bpnet::engine::log1p(S(others)).v;
     for (std::size_t i = 0; i < z.size(); ++i) {
       a.push_back(powers[i] / total);
-      log_a.push_back((z[i] - z[top]) - log_total);
+      log_a.push_back(shifted[i] - log_total);
       tail.push_back(i == top && a[i] >= Scalar(0.5) ? (1 - a[i]) - others / total : Scalar(0));
     }
   }

@@ -104,15 +104,15 @@ struct Quantile : OfResidual<Quantile> {
   }
 };
 
-/// x log p with 0 log 0 = 0.
+/// x log p with 0 log 0 = 0; NaN where p is.
 template <class L>
 L weighted_log(L x, L log_p) {
-  return select(x == number<L>(0), number<L>(0), x * log_p);
+  return select((x == number<L>(0)) & (log_p == log_p), number<L>(0), x * log_p);
 }
-/// x / p with 0 / 0 = 0.
+/// x / p with 0 / 0 = 0; NaN where p is.
 template <class L>
 L weighted_inverse(L x, L p) {
-  return select(x == number<L>(0), number<L>(0), x / p);
+  return select((x == number<L>(0)) & (p == p), number<L>(0), x / p);
 }
 
 /// a - y log a; its derivative (a - y)/a, formed from the residual, and its delta (log f)' (a - y).
@@ -124,7 +124,7 @@ struct Poisson {
   template <class L>
   static CostLanes<L> apply(const OutputLanes<L>& o, L) {
     const L residual = (o.a - o.y) + o.tail, nothing = number<L>(0);
-    const auto no_event = o.y == nothing;
+    const auto no_event = (o.y == nothing) & (o.a == o.a);
     return {o.a - weighted_log(o.y, o.logs.value), select(no_event, number<L>(1), residual / o.a),
             select(no_event, o.slope, o.logs.slope * residual)};
   }

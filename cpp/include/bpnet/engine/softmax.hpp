@@ -41,11 +41,11 @@ void softmax(Layout layout, const Scalar* z, Scalar* a, Scalar* tail, Scalar* lo
     }
     L others = zero;  // the sum of all exponentials but the largest, ascending
     for (Index i = 0; i < n; ++i) {
-      const L shifted = load(place(z, i)) - top;
+      const L x = load(place(z, i)), shifted = select(x == top, zero, x - top);  // of inf - inf too: its limit
       if (log_a) store(place(log_a, i), shifted);
       const L e = exp(shifted);
       const auto is_top = which == L(static_cast<Scalar>(i));
-      others = select(is_top, others + (e - one), others + e);  // e - 1 is 0, or NaN for inf - inf
+      others = select(is_top, others + (e - one), others + e);  // e - 1 is 0
       store(place(a, i), e);
     }
     const L total = one + others, log_total = log_a ? log1p(others) : zero;

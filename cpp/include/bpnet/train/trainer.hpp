@@ -63,7 +63,7 @@ class Trainer {
     const double cost = gradient(batch, call, pulse);
     if (!std::isfinite(cost) || !kernels<Scalar>().all_finite(nabla_.data(), net_.n_parameters())) {
       check_data(net_, batch, "x", "y", call, pulse);  // says which row, if it is the data
-      diverged(std::isfinite(cost) ? "the gradient is not finite" : "the cost is " + std::to_string(cost));
+      diverged(std::isfinite(cost) ? "the gradient is not finite" : "the cost is " + named(cost));
     }
     apply(nabla_.data());
     return cost;
@@ -176,7 +176,7 @@ class Trainer {
     const GradientRows<Scalar> out{nabla_.data(), nullptr, {}, {}};
     const double cost = batch_gradient(model(), batch, Reduction::mean, out, space_, call, pulse,
                                        fused ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
-    if (!std::isfinite(cost)) diverged("the cost is " + std::to_string(cost));
+    if (!std::isfinite(cost)) diverged("the cost is " + named(cost));
     if (!fused) step.range(nabla_.data(), 0, net_.n_parameters());
     step.finish();
     due_ = false;
@@ -219,6 +219,9 @@ class Trainer {
     std::copy_n(from.theta.data(), net_.n_parameters(), net_.theta().data());
     state_ = from.state;
   }
+
+  /// A cost that is not finite. The sign of a NaN is an accident.
+  static std::string named(double cost) { return std::isnan(cost) ? "nan" : std::to_string(cost); }
 
   [[noreturn]] void diverged(const std::string& what) const {
     throw DivergenceError(what + " in epoch " + std::to_string(epochs_) + ", step " + std::to_string(steps()) +
