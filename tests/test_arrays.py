@@ -210,6 +210,8 @@ def test_a_matrix_keeps_its_two_axes():
         net.normalize(a, b)
         net.fit(a, b, epochs=2, validation=0.2)
     assert bits(nets[0].parameters) == bits(nets[1].parameters)
+    with pytest.warns(bpnet.TargetRangeWarning, match="y goes from"):
+        random_net([3, 4, 1], "tanh", "sigmoid").fit(matrices[0], 9 * matrices[1], epochs=1)
     assert type(nets[0].predict(matrices[0])) is np.ndarray
     with pytest.raises(ValueError, match=r"sample_weight has shape \(1, 150\)"):
         nets[0].cost(*matrices, sample_weight=matrices[1].T)

@@ -26,6 +26,9 @@ MAKING = {
     "text": ("32", {}, TypeError, "sizes"),
     "enormous": ([2**40, 2**40], {}, ValueError, "sizes"),
     "unknown activation": ([3, 4, 2], {"activation": "sigmoidal"}, ValueError, "activation"),
+    "just enormous": ([2**31, 2**29], {}, ValueError, "sizes"),
+    "a set of activations": ([3, 4, 4, 2], {"activation": {"tanh", "relu"}}, TypeError, "activation"),
+    "a dict of activations": ([3, 4, 2], {"activation": {"tanh": 1}}, TypeError, "activation"),
     "activation of another type": ([3, 4, 2], {"activation": 3}, TypeError, "activation"),
     "too many activations": ([3, 4, 2], {"activation": ["tanh", "tanh"]}, ValueError, "activation"),
     "too few activations": ([3, 4, 4, 2], {"activation": ["tanh"]}, ValueError, "activation"),
@@ -177,6 +180,7 @@ WRONG_WEIGHTS = {
     "negative": ([1, 1, -1, 1, 1], ValueError),
     "nan": ([1, 1, np.nan, 1, 1], ValueError),
     "infinite": ([1, 1, np.inf, 1, 1], ValueError),
+    "negative and tiny": ([1, 1, -1e-320, 1, 1], ValueError),
     "text": (["a"] * 5, TypeError),
     "a number": (2.0, (TypeError, ValueError)),
 }
@@ -230,7 +234,15 @@ WRONG_OPTIONS = [
 WRONG_OPTIONS += [
     (call, {"threads": threads}, error, ("threads",))
     for call in ("predict", "forward", "cost", "gradient", "fit")
-    for threads, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError), ("two", TypeError))
+    for threads, error in (
+        (0, ValueError),
+        (-1, ValueError),
+        (-(2**70), ValueError),
+        (1.5, TypeError),
+        ("two", TypeError),
+        (np.array([1, 2]), TypeError),
+        (np.array(2.5), TypeError),
+    )
 ]
 
 

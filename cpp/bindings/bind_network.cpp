@@ -286,6 +286,11 @@ void bind_one(py::module_& module, const char* name) {
                                core.guard.meet();
                                return view_of(self, core.net.theta().data(), {core.net.n_parameters()});
                              })
+      .def("copied_parameters",
+           [](Self& self) {
+             const Guard::Reading reading(self.guard);
+             return py::array_t<Scalar>(self.net.n_parameters(), self.net.theta().data());
+           })
       .def_property_readonly("weights", [](py::object self) { return views<Scalar>(std::move(self), true); })
       .def_property_readonly("biases", [](py::object self) { return views<Scalar>(std::move(self), false); })
       .def_property_readonly("normalization", &normalization<Scalar>)

@@ -135,11 +135,17 @@ int default_threads() {
 
 int resolve_threads(py::handle threads) {
   if (threads.is_none()) return default_threads();
-  if (py::isinstance<py::bool_>(threads) || PyIndex_Check(threads.ptr()) == 0)
+  const auto refuse = [&] {
     throw py::type_error("threads is " + std::string(py::repr(threads)) + " (" + type_name(threads) +
                          "), but must be None or a whole number");
+  };
+  if (py::isinstance<py::bool_>(threads) || PyIndex_Check(threads.ptr()) == 0) refuse();
   const auto n = static_cast<long long>(PyNumber_AsSsize_t(threads.ptr(), nullptr));  // what is too large is cut
-  if (n < 1) throw py::value_error("threads is " + std::to_string(n) + ", but must be at least 1");
+  if (n == -1 && PyErr_Occurred()) {
+    PyErr_Clear();
+    refuse();
+  }
+  if (n < 1) throw py::value_error("threads is " + std::string(py::repr(threads)) + ", but must be at least 1");
   return static_cast<int>(std::min<long long>(n, 1024));
 }
 

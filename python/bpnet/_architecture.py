@@ -43,7 +43,7 @@ def count_parameters(sizes: tuple[int, ...]) -> int:
 def check_capacity(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """ValueError where not even an address could reach all parameters."""
     count = count_parameters(sizes)
-    if count * dtype.itemsize >= 2**63:
+    if count * dtype.itemsize >= 2**57:
         raise ValueError(f"sizes is {shown(list(sizes))}: {count:.3g} parameters are more than memory can hold")
 
 
@@ -61,7 +61,7 @@ def check_activations(activation: str | Sequence[str], output_activation: str, d
     if isinstance(activation, str):
         hidden = [choice("activation", activation, _ACTIVATIONS)] * (depth - 1)
     else:
-        if not hasattr(activation, "__iter__"):
+        if not hasattr(activation, "__iter__") or isinstance(activation, (dict, set, frozenset)):
             wrong_type("activation", activation, "a name or a sequence of names")
         hidden = [choice(f"activation[{i}]", name, _ACTIVATIONS) for i, name in enumerate(activation)]
         if len(hidden) != depth - 1:

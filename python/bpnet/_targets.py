@@ -21,7 +21,7 @@ def warn_of_targets_out_of_range(net: Network, y: ArrayLike) -> None:
     """Warns once in a network's life, at the user's line, where y lies outside what the network can give."""
     if net._warned:
         return
-    y = as_array("y", y)
+    y = as_array("y", y).view(np.ndarray)  # whatever a subclass makes of a minimum
     if net.sizes[-1] > 1 and y.ndim < 2:  # class labels, one sample, or refused later
         return
     if net._native.targets_in_range(y):

@@ -205,10 +205,12 @@ class Network : public Model<Scalar_> {
         ++s;
       return s;
     });
-    if (bad < labels.count)
-      throw std::invalid_argument("y[" + std::to_string(bad) + "] is " +
-                                  init::number(engine::element<double>(labels, bad, 0)) +
-                                  ", but class labels go from 0 to " + std::to_string(n_outputs() - 1));
+    if (bad == labels.count) return;
+    const double label = engine::element<double>(labels, bad, 0);
+    const bool whole = std::abs(label) < 0x1p53 && label == std::floor(label);
+    throw std::invalid_argument("y[" + std::to_string(bad) + "] is " +
+                                (whole ? std::to_string(static_cast<long long>(label)) : init::number(label)) +
+                                ", but class labels go from 0 to " + std::to_string(n_outputs() - 1));
   }
 
   static void check_weights(const Weights<Scalar>& weights, Index m, engine::Pulse& pulse) {
@@ -217,16 +219,17 @@ class Network : public Model<Scalar_> {
       throw std::invalid_argument("sample_weight has " + std::to_string(weights.values->count) +
                                   " numbers, but x has " + std::to_string(m) + " samples");
     double total = 0;
-    detail::ScanColumn<Scalar> column;
+    detail::ScanColumn<double> column;
     for (Index begin = 0; begin < m; begin += detail::scan_block) {
       const Index end = std::min(m, begin + detail::scan_block);
-      const Scalar* block = column.read(*weights.values, begin, end);
+      const double* block = column.read(*weights.values, begin, end);
       for (Index s = begin; s < end; ++s) {
-        const auto weight = static_cast<double>(block[s - begin]);
-        if (!(weight >= 0 && std::isfinite(weight)))
-          throw std::invalid_argument("sample_weight[" + std::to_string(s) + "] is " + std::to_string(weight) +
+        const auto weight = static_cast<Scalar>(block[s - begin]);
+        if (!(block[s - begin] >= 0 && std::isfinite(weight)))
+          throw std::invalid_argument("sample_weight[" + std::to_string(s) + "] is " +
+                                      init::number(std::isfinite(weight) ? block[s - begin] : double(weight)) +
                                       ", but weights are finite and not negative");
-        total += weight;
+        total += static_cast<double>(weight);
       }
       if (pulse.beat(static_cast<double>(end - begin))) throw Interrupted();
     }
