@@ -217,6 +217,17 @@ class Other(nn.Linear):
         return 2 * super().forward(x)
 
 
+def patched():
+    module = nn.Linear(2, 2)
+    module.forward = lambda x: 0 * x
+    return module
+
+
+class Called(nn.Sequential):
+    def __call__(self, x):
+        return 3 * super().__call__(x)
+
+
 L = nn.Linear(2, 2)
 REFUSED = {
     "two activations": (lambda: [L, nn.ReLU(), nn.Tanh()], r"module 2 \(Tanh\).*second activation after module 0"),
@@ -240,6 +251,8 @@ REFUSED = {
     "no numbers": (lambda: [nn.Linear(2, 2, device="meta")], r"meta"),
     "lazy": (lambda: [nn.LazyLinear(2)], r"LazyLinear.*once"),
     "hooks": (lambda: [L, hooked()], r"module 1 \(Linear\).*hooks"),
+    "a forward of its own": (lambda: [L, patched()], r"module 1 \(Linear\) has a forward .* of its own"),
+    "a call of its own": (lambda: [L, Called(L)], r"module 1 \(Sequential\) has .* a __call__ of its own"),
     "a class of one's own": (lambda: [L, Other(2, 2)], r"module 1 \(Other\) is not understood"),
     "no layer": (lambda: [nn.Identity()], r"no dense layer"),
     "batch norm without statistics": (lambda: [nn.BatchNorm1d(2, track_running_stats=False), L], r"BatchNorm1d.*stat"),

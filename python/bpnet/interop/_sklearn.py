@@ -95,6 +95,8 @@ def _add(chain: Chain, where: str, model: Any) -> None:
 
 
 def _add_layers(chain: Chain, where: str, model: Any) -> None:
+    if not type(model).__module__.startswith("sklearn."):
+        refuse(where, "is a class of its own, which may predict something else than scikit-learn's")
     if not hasattr(model, "coefs_") or not hasattr(model, "out_activation_"):
         _not_fitted(where, model)
     last = len(model.coefs_) - 1

@@ -140,6 +140,7 @@ def to_torch(net: Network) -> Any:
     modules: list[Any] = []
     if net.input_shift is not None:
         modules.append(Standardize(net.input_shift, net.input_scale))
+    net = net.copy()  # which nobody trains meanwhile
     for W, b, name in zip(net.weights, net.biases, net.activations, strict=True):
         modules.append(_linear(W, b, torch))
         if name != "identity":
@@ -163,20 +164,22 @@ def _modules(model: Any, torch: Any, path: str = "") -> Iterator[tuple[str, Any]
     if not _is_sequential(model, torch):
         yield f"{path or 'the model'} ({type(model).__name__})", model
         return
-    _refuse_hooks(f"module {path} (Sequential)" if path else "the model", model)
+    _refuse_changes(f"module {path} (Sequential)" if path else "the model", model, torch)
     for name, module in model._modules.items():
         yield from _modules(module, torch, f"{path}.{name}" if path else f"module {name}")
 
 
-def _refuse_hooks(where: str, module: Any) -> None:
-    if module._forward_hooks or module._forward_pre_hooks:
+def _refuse_changes(where: str, module: Any, torch: Any) -> None:
+    """Refuses what may make a module compute something else than its class does."""
+    if type(module).__name__ != "LazyLinear" and (module._forward_hooks or module._forward_pre_hooks):  # it has its own
         refuse(where, "has forward hooks, which may change what it computes; remove them first")
+    if "forward" in module.__dict__ or type(module).__call__ is not torch.nn.Module.__call__:
+        refuse(where, "has a forward or a __call__ of its own, which may change what it computes")
 
 
 def _add(chain: Chain, where: str, module: Any, torch: Any) -> None:
     kind = _kind(module, torch)
-    if kind != "LazyLinear":  # which learns its sizes by a hook
-        _refuse_hooks(where, module)
+    _refuse_changes(where, module, torch)
     if kind == "Linear":
         chain.dense(where, _array(where, module.weight), _array(where, module.bias))
     elif kind == "BatchNorm1d":
