@@ -1,6 +1,8 @@
 """Networks as files, pickles and copies: equal to the last bit, and honest complaints about everything else."""
 
+import array
 import copy
+import ctypes
 import io
 import json
 import os
@@ -313,3 +315,48 @@ def test_subclasses_come_back_as_themselves():
     net = Mine([3, 2], seed=0)
     assert type(net.copy()) is Mine
     assert type(pickle.loads(pickle.dumps(net))) is Mine
+
+
+class Clipped(bpnet.Network):
+    """Gives something else than its parameters say, as subclasses may."""
+
+    def predict(self, x, out=None, *, threads=None):
+        return np.clip(super().predict(x, out, threads=threads), 0.5, 0.51)
+
+    @property
+    def parameters(self):
+        return super().parameters.copy()
+
+
+def test_what_a_subclass_overrides_is_kept_out_of_files_and_copies(tmp_path):
+    net = Clipped([3, 4, 2], seed=0)
+    net.note = "mine"
+    net.save(tmp_path / "net")
+    plain = bpnet.Network([3, 4, 2], seed=0)
+    assert (bpnet.load(tmp_path / "net").parameters == plain.parameters).all()
+    for twin in (net.copy(), net.astype("float64")):
+        assert type(twin) is Clipped and twin.note == "mine"
+        assert (twin.parameters == plain.parameters).all()
+
+
+@pytest.mark.parametrize("taken", [None, 0, -1])
+def test_a_raw_file_that_takes_nothing_is_an_oserror(taken):
+    class Full(io.RawIOBase):
+        def write(self, data):
+            return taken
+
+    with pytest.raises(OSError, match="the file takes no more"):
+        bpnet.Network([2, 1], seed=0).save(Full())
+
+
+def test_load_takes_whatever_holds_bytes():
+    net = bpnet.Network([2, 3, 1], seed=0)
+    net.save(file := io.BytesIO())
+    data = file.getvalue()
+    for holder in (array.array("B", data), np.frombuffer(data, np.uint8), (ctypes.c_char * len(data))(*data)):
+        assert (bpnet.load(holder).parameters == net.parameters).all()
+
+
+def test_save_says_what_it_can_write_to():
+    with pytest.raises(TypeError, match="path is 5 .int., but must be a path or a binary file"):
+        bpnet.Network([2, 1], seed=0).save(5)

@@ -1,5 +1,6 @@
 """Other people's ONNX models in bpnet: the network that they compute, the same predictions to rounding."""
 
+import io
 import os
 import warnings
 
@@ -18,11 +19,16 @@ def test_load_takes_paths_bytes_and_models(tmp_path):
     path = tmp_path / "net.onnx"
     bpnet.onnx.export(net, path)
     want = bits(net.predict(X))
-    for source in (path, str(path), os.fsencode(path).decode(), path.read_bytes(), onnx.load(path)):
+    bpnet.onnx.export(net, file := io.BytesIO())
+    assert file.getvalue() == path.read_bytes()
+    file.seek(0)
+    for source in (path, str(path), os.fsencode(path).decode(), path.read_bytes(), file, onnx.load(path)):
         assert bits(bpnet.onnx.load(source).predict(X)) == want
     for source in (3, None, net):
         with pytest.raises(TypeError, match="source is"):
             bpnet.onnx.load(source)
+    with pytest.raises(TypeError, match=r"source.read\(\) gave.*binary mode"):
+        bpnet.onnx.load(io.StringIO("text"))
     with pytest.raises(FileNotFoundError):
         bpnet.onnx.load(tmp_path / "none")
     with pytest.raises(IsADirectoryError):

@@ -77,6 +77,8 @@ REFUSED = {
     "cost": lambda net, x, y: net.cost(x, y),
     "gradient": lambda net, x, y: net.gradient(x, y),
     "normalize": lambda net, x, y: net.normalize(x),
+    "copy": lambda net, x, y: net.copy(),
+    "astype": lambda net, x, y: net.astype("float64"),
 }
 
 

@@ -8,11 +8,21 @@ import os
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
+from ._options import wrong_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _BUFFER = 1 << 20
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF}  # some network file systems
+
+
+def file_path(path: object) -> str:
+    """`path` as a str; a TypeError says what else may be written to."""
+    try:
+        return os.fsdecode(path)  # type: ignore[arg-type]
+    except TypeError:
+        wrong_type("path", path, "a path or a binary file")
 
 
 def write_file(path: str, fill: Callable[[BinaryIO], None]) -> None:

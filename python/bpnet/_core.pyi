@@ -60,6 +60,7 @@ class Network:
     ) -> None: ...
     @property
     def parameters(self) -> NDArray[Any]: ...  # flat, writable, no copy, keeps the network alive
+    def copied_parameters(self) -> NDArray[Any]: ...  # RuntimeError while another thread trains the network
     @property
     def weights(self) -> list[NDArray[Any]]: ...  # F-ordered views of the same memory
     @property

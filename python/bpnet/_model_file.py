@@ -178,7 +178,7 @@ def _read_tensors(
 
 def _parameters(net: Network, tensor: Tensor, begin: int) -> NDArray[Any]:
     """Where the weights or biases of this layer, whose parameters start at `begin`, lie in the network."""
-    theta = net.parameters
+    theta = net._native.parameters
     if tensor.columns >= 0:
         return theta[begin : begin + tensor.rows * tensor.columns].reshape(tensor.columns, tensor.rows).T
     end = begin + (net.sizes[tensor.slot // 2] + 1) * tensor.rows

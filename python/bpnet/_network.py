@@ -552,12 +552,14 @@ class Network:
         dtype('float64')
         """
         twin = self._bare({**self.config, "dtype": check_dtype(dtype)})
-        twin.parameters[:] = self.parameters
+        twin._native.parameters[:] = self._native.copied_parameters()
         now = self._native.normalization
         if any(value is not None for value in now.values()):
             twin._native.set_normalization(
                 now["input_shift"], now["input_scale"], now["output_shift"], now["output_scale"]
             )
+        for name, value in getattr(self, "__dict__", {}).items():  # what a subclass has
+            setattr(twin, name, value)
         return twin
 
     def save(self, path: str | os.PathLike[str] | BinaryIO) -> None:
@@ -606,7 +608,7 @@ class Network:
             "  ".join([head.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, rest, strict=True))])
             for head, *cells in rows
         ]
-        return "\n".join(lines) + f"  {_bytes(self.parameters.nbytes)} in {self.dtype}"
+        return "\n".join(lines) + f"  {_bytes(self._native.parameters.nbytes)} in {self.dtype}"
 
     def __repr__(self) -> str:
         *hidden, output = self._native.activations

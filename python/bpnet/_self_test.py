@@ -44,7 +44,7 @@ def inputs(net: Network) -> NDArray[Any]:
 
 def outputs(net: Network, x: NDArray[Any]) -> NDArray[Any]:
     """What the network gives for each row on its own; a NaN is always the same NaN."""
-    y = np.stack([net.predict(row) for row in x])
+    y = np.stack([net._native.predict(row) for row in x])  # a subclass may have a predict of its own
     y[np.isnan(y)] = np.nan
     return y
 
@@ -103,7 +103,7 @@ def evaluate(net: Network, x: NDArray[Any]) -> tuple[NDArray[np.float64], NDArra
 
 def layers(net: Network) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """W^l and b^l one after the other: a hundred thousand views at once would be more than the numbers in them."""
-    theta, begin = net.parameters, 0
+    theta, begin = net._native.parameters, 0
     for n_in, n_out in zip(net.sizes, net.sizes[1:], strict=False):
         end = begin + n_in * n_out
         yield theta[begin:end].reshape(n_in, n_out).T, theta[end : end + n_out]

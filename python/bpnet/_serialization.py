@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _core, _self_test
-from ._atomic import write_file
+from ._atomic import file_path, write_file
 from ._container import header_bytes
 from ._model_file import FORMAT_VERSION, TYPES, move, read_model, tiles
 from ._source import from_memory, open_source
@@ -37,9 +37,7 @@ def save(net: Network, path: str | os.PathLike[str] | BinaryIO) -> None:
     if callable(write := getattr(path, "write", None)):
         _write(net, lambda data: write_all(write, bytes(data)))
     else:
-        import os
-
-        write_file(os.fsdecode(path), lambda file: _write(net, file.write))  # type: ignore[arg-type]
+        write_file(file_path(path), lambda file: _write(net, file.write))
 
 
 def load(path: str | os.PathLike[str] | BinaryIO | Buffer) -> Network:
@@ -130,9 +128,17 @@ def _tensors(net: Network, x: NDArray[Any], y: NDArray[Any]) -> Iterator[tuple[s
 
 
 def write_all(write: Callable[[bytes], object], data: bytes) -> None:
-    """As often as it takes: a raw file may take less than all."""
+    """As often as it takes: a raw file may take less than all. OSError where it takes nothing.
+
+    A `write` that gives no number is taken to have written everything, but for a raw file, which says so by None.
+    """
+    import io
+
+    raw = isinstance(getattr(write, "__self__", None), io.RawIOBase)
     while data:
         count = write(data)
-        if type(count) is not int or count >= len(data):
+        if type(count) is not int and not (count is None and raw):
             return
+        if count is None or count <= 0:
+            raise OSError(f"the file takes no more: write() gave {count} with {len(data):,} bytes to go")
         data = data[count:]

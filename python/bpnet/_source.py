@@ -91,11 +91,24 @@ def from_memory(name: str, data: Buffer) -> Source:
     return Source(name, read, len(view))
 
 
+def _is_buffer(path: Any) -> bool:
+    """Whether it holds bytes by the buffer protocol, and is nothing to read from (as a memory map is)."""
+    if isinstance(path, (str, os.PathLike)) or callable(getattr(path, "read", None)):
+        return False
+    try:
+        memoryview(path).release()
+    except TypeError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def open_source(path: Any) -> Iterator[Source]:
     """The source that `bpnet.load` was given. Files that were open stay open."""
     if isinstance(path, (bytes, bytearray, memoryview)):
         yield from_memory("this model", path)
+    elif _is_buffer(path):
+        yield from_memory("this model", memoryview(path).tobytes())
     elif callable(getattr(path, "read", None)):
         yield Source(str(getattr(path, "name", "this file")), path.read, None)
     else:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from .. import _core
 from .._architecture import FLOAT32
-from .._atomic import write_file
+from .._atomic import file_path, write_file
 from .._network import Network
 from .._options import wrong_type
 from .._serialization import write_all
@@ -55,19 +55,20 @@ def export(net: Network, path: str | os.PathLike[str] | BinaryIO) -> None:
     require("onnx", INSTALL)
     if not isinstance(net, Network):
         wrong_type("net", net, "a bpnet.Network")
-    if net.parameters.nbytes > _LIMIT:
+    size = net.n_parameters * net.dtype.itemsize
+    if size > _LIMIT:
         raise ValueError(
-            f"net has {net.parameters.nbytes / 2**30:.1f} GiB of parameters, but an ONNX file holds at most 2 GiB; "
+            f"net has {size / 2**30:.1f} GiB of parameters, but an ONNX file holds at most 2 GiB; "
             "net.save has no such limit"
         )
-    data = to_model(net).SerializeToString()
+    data = to_model(net.copy()).SerializeToString()  # a copy, which nobody trains meanwhile
     if callable(write := getattr(path, "write", None)):
         return write_all(write, data)
 
     def fill(file: BinaryIO) -> None:
         file.write(data)
 
-    write_file(os.fsdecode(path), fill)  # type: ignore[arg-type]
+    write_file(file_path(path), fill)
 
 
 def to_model(net: Network) -> Any:
