@@ -400,6 +400,7 @@ NETWORK = {  # the arguments of every method; None: a property
     "weights": None,
     "biases": None,
     "normalization": None,
+    "copied_parameters": (),
     "before_use": (None,),
     "initialize": (("normal", 0.0, 1.0), None, 0),
     "set_normalization": (None, None, None, None),
