@@ -164,3 +164,11 @@ def test_sizes(row, dtype):
         sizes = [2**31, 2**30]
     with pytest.raises(error, match=words):
         bpnet.Network(sizes, dtype=dtype)
+
+
+@pytest.mark.parametrize("kind", [bpnet.Adam, bpnet.AdamW, bpnet.RMSProp])
+def test_an_eps_that_vanishes_in_float32(kind):
+    net = bpnet.Network([2, 1], seed=0)
+    with pytest.raises(ValueError, match="eps of the optimizer is 1e-60, which is 0 in float32"):
+        bpnet.Trainer(net, optimizer=kind(eps=1e-60))
+    bpnet.Trainer(net.astype("float64"), optimizer=kind(eps=1e-60))

@@ -108,6 +108,9 @@ class Trainer:
         self._net = net
         self._cost = cost
         self._optimizer = resolve_optimizer(optimizer)
+        eps = getattr(self._optimizer, "eps", 1.0)
+        if net.dtype.type(eps) == 0:
+            raise ValueError(f"eps of the optimizer is {eps}, which is 0 in {net.dtype}, but must be > 0")
         self._l1 = real("l1", l1, at_least=0)
         self._l2 = real("l2", l2, at_least=0)
         self._penalize_biases = flag("penalize_biases", penalize_biases)
