@@ -353,8 +353,12 @@ def test_load_takes_whatever_holds_bytes():
     net = bpnet.Network([2, 3, 1], seed=0)
     net.save(file := io.BytesIO())
     data = file.getvalue()
-    for holder in (array.array("B", data), np.frombuffer(data, np.uint8), (ctypes.c_char * len(data))(*data)):
+    apart = np.repeat(np.frombuffer(data, np.uint8), 2)[::2]
+    for holder in (array.array("B", data), np.frombuffer(data, np.uint8), (ctypes.c_char * len(data))(*data), apart):
         assert (bpnet.load(holder).parameters == net.parameters).all()
+    for nothing in (np.zeros(0, np.uint8), np.zeros((0, 3)), array.array("d")):
+        with pytest.raises(bpnet.ModelFileError):
+            bpnet.load(nothing)
 
 
 def test_save_says_what_it_can_write_to():

@@ -78,9 +78,12 @@ class Source:
 
 
 def from_memory(name: str, data: Buffer) -> Source:
-    """The bytes of `data`, which is not copied where it is contiguous."""
+    """The bytes of `data`, which is not copied where they lie side by side and in a format that Python knows."""
     view = memoryview(data)
-    view = view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
+    try:
+        view = view.cast("B")
+    except TypeError:
+        view = memoryview(view.tobytes())
     at = 0
 
     def read(count: int) -> memoryview:
@@ -91,10 +94,7 @@ def from_memory(name: str, data: Buffer) -> Source:
     return Source(name, read, len(view))
 
 
-def _is_buffer(path: Any) -> bool:
-    """Whether it holds bytes by the buffer protocol, and is nothing to read from (as a memory map is)."""
-    if isinstance(path, (str, os.PathLike)) or callable(getattr(path, "read", None)):
-        return False
+def _holds_bytes(path: Any) -> bool:
     try:
         memoryview(path).release()
     except TypeError:
@@ -105,12 +105,10 @@ def _is_buffer(path: Any) -> bool:
 @contextlib.contextmanager
 def open_source(path: Any) -> Iterator[Source]:
     """The source that `bpnet.load` was given. Files that were open stay open."""
-    if isinstance(path, (bytes, bytearray, memoryview)):
-        yield from_memory("this model", path)
-    elif _is_buffer(path):
-        yield from_memory("this model", memoryview(path).tobytes())
-    elif callable(getattr(path, "read", None)):
+    if callable(getattr(path, "read", None)):
         yield Source(str(getattr(path, "name", "this file")), path.read, None)
+    elif _holds_bytes(path):
+        yield from_memory("this model", path)
     else:
         try:
             name = os.fsdecode(path)
