@@ -132,8 +132,6 @@ def write_all(write: Callable[[bytes], object], data: bytes) -> None:
 
     A `write` that gives no number is taken to have written everything, but for a raw file, which says so by None.
     """
-    import io
-
     raw = isinstance(getattr(write, "__self__", None), io.RawIOBase)
     while data:
         count = write(data)

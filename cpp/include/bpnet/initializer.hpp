@@ -102,12 +102,12 @@ inline ElementLaw nguyen_widrow_biases(const Initializer&, double n_out, double 
 /// Rows uniform in (-1, 1), each scaled to the norm beta.
 inline void nguyen_widrow_weights(const Initializer&, Index n_out, Index n_in, const RandomStream& stream, double* W,
                                   const engine::Checkpoint& checkpoint) {
-  engine::in_blocks(n_out * n_in, draw_work, checkpoint, [&](Index begin, Index end) {
+  engine::with_checkpoints(n_out * n_in, draw_work, checkpoint, [&](Index begin, Index end) {
     stream.uniforms(static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end - begin), W + begin);
   });
   std::vector<double> scale = detail::zeros(n_out, checkpoint);
   const auto rows = [&](double work, const auto& row) {
-    engine::in_blocks(n_out, work, checkpoint, [&](Index begin, Index end) {
+    engine::with_checkpoints(n_out, work, checkpoint, [&](Index begin, Index end) {
       for (Index i = begin; i < end; ++i) row(i, scale[static_cast<std::size_t>(i)]);
     });
   };
@@ -129,7 +129,7 @@ inline void orthogonal_weights(const Initializer& by, Index n_out, Index n_in, c
   const Index count = by_rows ? n_out : n_in, length = by_rows ? n_in : n_out;
   const Index next_vector = by_rows ? 1 : n_out, next_element = by_rows ? n_out : 1;
   OrthonormalVectors(stream, count, length, checkpoint).for_each([&](Index v, const double* q) {
-    engine::in_blocks(length, 1, checkpoint, [&](Index begin, Index end) {
+    engine::with_checkpoints(length, 1, checkpoint, [&](Index begin, Index end) {
       for (Index e = begin; e < end; ++e) W[v * next_vector + e * next_element] = by.first * q[e];
     });
   });
@@ -277,7 +277,7 @@ void initialize(const Initializer& by, Index n_out, Index n_in, std::uint64_t se
   } else {
     std::vector<double> exact = detail::zeros(n_out * n_in, checkpoint);
     row.weights(by, n_out, n_in, numbers, exact.data(), checkpoint);
-    engine::in_blocks(n_out * n_in, 1, checkpoint, [&](Index begin, Index end) {
+    engine::with_checkpoints(n_out * n_in, 1, checkpoint, [&](Index begin, Index end) {
       std::transform(exact.data() + begin, exact.data() + end, W + begin,
                      [](double w) { return static_cast<Scalar>(w); });
     });

@@ -21,14 +21,14 @@ namespace detail {
 inline std::vector<double> zeros(Index count, const engine::Checkpoint& checkpoint) {
   std::vector<double> all;
   all.reserve(static_cast<std::size_t>(count));
-  engine::in_blocks(count, 1, checkpoint, [&](Index, Index end) { all.resize(static_cast<std::size_t>(end)); });
+  engine::with_checkpoints(count, 1, checkpoint, [&](Index, Index end) { all.resize(static_cast<std::size_t>(end)); });
   return all;
 }
 
 /// to[k] = the normal number first + k of the stream, for k < count.
 inline void draw_normals(const RandomStream& stream, Index first, Index count, double* to,
                          const engine::Checkpoint& checkpoint) {
-  engine::in_blocks(count, draw_work, checkpoint, [&](Index begin, Index end) {
+  engine::with_checkpoints(count, draw_work, checkpoint, [&](Index begin, Index end) {
     stream.normals(static_cast<std::uint64_t>(first + begin), static_cast<std::uint64_t>(end - begin), to + begin);
   });
 }
@@ -62,8 +62,9 @@ class OrthonormalVectors {
     std::vector<double> vectors = detail::zeros(panel * stride_, checkpoint_);
     for (Index first = 0; first < count_; first += panel) {
       const Index n = std::min(panel, count_ - first);
-      engine::in_blocks(panel * stride_, 1, checkpoint_,
-                        [&](Index begin, Index end) { std::fill(vectors.data() + begin, vectors.data() + end, 0.0); });
+      engine::with_checkpoints(panel * stride_, 1, checkpoint_, [&](Index begin, Index end) {
+        std::fill(vectors.data() + begin, vectors.data() + end, 0.0);
+      });
       for (Index v = 0; v < n; ++v)
         vectors[static_cast<std::size_t>(v * stride_ + first + v)] = signs_[static_cast<std::size_t>(first + v)];
       for (Index k = first + n - 1; k >= 0; --k)  // H_k of a later k does not change these vectors
@@ -115,7 +116,7 @@ class OrthonormalVectors {
     const double scale = 1 / std::sqrt(norm * (norm + std::abs(x[k])));  // |u|^2 = 2
     const double sign = x[k] < 0 ? 1 : -1;
     x[k] -= sign * norm;  // the sign that does not cancel
-    engine::in_blocks(length_ - k, 1, checkpoint_, [&](Index begin, Index end) {
+    engine::with_checkpoints(length_ - k, 1, checkpoint_, [&](Index begin, Index end) {
       for (Index e = k + begin; e < k + end; ++e) x[e] *= scale;
     });
     return sign;
@@ -125,8 +126,8 @@ class OrthonormalVectors {
   template <class Body>
   void parts_from(Index k, double work, const Body& body) const {
     const Index first = k / width * width;
-    engine::in_blocks(stride_ - first, work, checkpoint_,
-                      [&](Index begin, Index end) { body(first + begin, first + end); });
+    engine::with_checkpoints(stride_ - first, work, checkpoint_,
+                             [&](Index begin, Index end) { body(first + begin, first + end); });
   }
 
   /// x -= (u . x) u for four vectors x, u that of H_k.

@@ -56,8 +56,8 @@ class AlignedBuffer {
     if (alignment == huge_page) ::madvise(data, size, MADV_HUGEPAGE);  // a wish: wide layers walk many pages at once
 #endif
     std::unique_ptr<Scalar, Free> owned(data, Free{alignment});
-    engine::in_blocks(n + engine::slack, 1, checkpoint,
-                      [&](Index begin, Index end) { std::memset(data + begin, 0, bytes(end - begin)); });
+    engine::with_checkpoints(n + engine::slack, 1, checkpoint,
+                             [&](Index begin, Index end) { std::memset(data + begin, 0, bytes(end - begin)); });
     return owned;
   }
 

@@ -188,7 +188,7 @@ inline constexpr Checkpoint undisturbed{nullptr, nullptr};
 /// body(begin, end) for one block of 0..count-1 after the other, each followed by a checkpoint; `work` is one item's,
 /// in multiply-adds.
 template <class Body>
-void in_blocks(Index count, double work, const Checkpoint& checkpoint, const Body& body) {
+void with_checkpoints(Index count, double work, const Checkpoint& checkpoint, const Body& body) {
   constexpr Index block = 1 << 14;
   for (Index begin = 0; begin < count; begin += block) {
     const Index end = std::min(count, begin + block);
