@@ -354,8 +354,8 @@ void check_update_of(Input& in) {
                                 {"g_stride", g_stride},
                                 {"keep", keep}});
   Update<Scalar> u;
-  Scalar* const numbers[] = {&u.eta, &u.mu,          &u.decay1,      &u.decay2, &u.eps,
-                             &u.l1,  &u.correction1, &u.correction2, &u.shrink, &u.l2};
+  Scalar* const numbers[] = {&u.eta, &u.mu,    &u.decay1,     &u.decay2, &u.eps,
+                             &u.l1,  &u.mean1, &u.root_mean2, &u.shrink, &u.l2};
   const auto chosen = in.numbers<Scalar>(std::ssize(numbers));
   for (std::size_t k = 0; k < std::size(numbers); ++k) *numbers[k] = chosen[k];
   if (in.flag()) u.l1 = 0;

@@ -80,13 +80,13 @@ void update_one(const Update<Scalar>& u, Scalar& theta, Scalar g, Scalar& first,
     first = fused(u.mu, first, g);
     theta = fused(-u.eta, fused(u.mu, first, g), theta);
   } else if constexpr (std::is_same_v<Rule, RmsPropStep>) {
-    first = fused(u.decay1, first, (1 - u.decay1) * g * g);
-    theta = fused(-(u.eta * g), inverse_root(std::sqrt(first), Scalar(1), u.eps), theta);
+    first = fused(u.decay1, first, g * g);
+    theta = fused(-(u.eta * g), inverse_root(std::sqrt(first), u.root_mean2, u.eps), theta);
   } else {
     if (u.shrink != 0) theta = fused(-u.shrink, theta, theta);
-    first = fused(u.decay1, first, (1 - u.decay1) * g);
-    second = fused(u.decay2, second, (1 - u.decay2) * g * g);
-    theta = fused(-(u.eta * u.correction1 * first), inverse_root(std::sqrt(second), u.correction2, u.eps), theta);
+    first = fused(u.decay1, first, g);
+    second = fused(u.decay2, second, g * g);
+    theta = fused(-(u.eta * u.mean1 * first), inverse_root(std::sqrt(second), u.root_mean2, u.eps), theta);
   }
 }
 

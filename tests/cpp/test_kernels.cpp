@@ -508,7 +508,7 @@ template <class Scalar>
 void test_updates() {
   Update<Scalar> u;
   u.eta = Scalar(0.1), u.mu = Scalar(0.9), u.decay1 = Scalar(0.9), u.decay2 = Scalar(0.99), u.eps = Scalar(1e-8);
-  u.correction1 = Scalar(1.7), u.correction2 = Scalar(2.3), u.shrink = Scalar(0.001);
+  u.mean1 = Scalar(1.7), u.root_mean2 = Scalar(2.3), u.shrink = Scalar(0.001);
   for (const double penalty : {0.0, 0.01}) {
     u.l1 = Scalar(penalty), u.l2 = Scalar(3 * penalty);
     test_update<PlainStep>(u);

@@ -10,15 +10,15 @@ namespace bpnet::engine {
 /// One step's numbers. Penalties and decay are zero where a segment (biases) is exempt.
 template <class Scalar>
 struct Update {
-  Scalar eta = 0;          ///< learning rate
-  Scalar mu = 0;           ///< (O1) momentum
-  Scalar decay1 = 0;       ///< rho of (O2), beta1 of (O3)
-  Scalar decay2 = 0;       ///< beta2 of (O3)
-  Scalar eps = 0;          ///< (O2), (O3)
-  Scalar correction1 = 1;  ///< 1 / (1 - beta1^t)
-  Scalar correction2 = 1;  ///< 1 / sqrt(1 - beta2^t)
-  Scalar shrink = 0;       ///< eta lambda of (O4)
-  Scalar l1 = 0, l2 = 0;   ///< penalties: their gradients are added to g
+  Scalar eta = 0;         ///< learning rate
+  Scalar mu = 0;          ///< (O1) momentum
+  Scalar decay1 = 0;      ///< rho of (O2), beta1 of (O3)
+  Scalar decay2 = 0;      ///< beta2 of (O3)
+  Scalar eps = 0;         ///< (O2), (O3)
+  Scalar mean1 = 1;       ///< (O3): from the first sum to m^, (1 - beta1) / (1 - beta1^t)
+  Scalar root_mean2 = 1;  ///< from the root of the squares' sum to that of v^, sqrt((1 - beta2) / (1 - beta2^t)), or s
+  Scalar shrink = 0;      ///< eta lambda of (O4)
+  Scalar l1 = 0, l2 = 0;  ///< penalties: their gradients are added to g
 };
 
 /// The arrays of one step: `columns` pieces of n numbers, `stride` apart, those of the gradient `g_stride` apart. A
@@ -28,8 +28,8 @@ template <class Scalar>
 struct UpdateArrays {
   Scalar* theta;
   const Scalar* g;
-  Scalar* first;   ///< v of (O1), m of (O3), s of (O2)
-  Scalar* second;  ///< v of (O3)
+  Scalar* first;   ///< v of (O1), m / (1 - beta1) of (O3), s / (1 - rho) of (O2)
+  Scalar* second;  ///< v / (1 - beta2) of (O3)
   Index n;
   Index columns = 1;
   Index stride = 0;
@@ -41,18 +41,16 @@ struct UpdateArrays {
 template <class L, bool Shrinks_>
 struct UpdateLanes {
   static constexpr bool Shrinks = Shrinks_;
-  L eta, mu, decay1, rest1, decay2, rest2, eps, step, correction2, shrink;
+  L eta, mu, decay1, decay2, eps, step, root_mean2, shrink;
   template <class Scalar>
   explicit UpdateLanes(const Update<Scalar>& u)
       : eta(u.eta),
         mu(u.mu),
         decay1(u.decay1),
-        rest1(Scalar(1) - u.decay1),
         decay2(u.decay2),
-        rest2(Scalar(1) - u.decay2),
         eps(u.eps),
-        step(u.eta * u.correction1),
-        correction2(u.correction2),
+        step(u.eta * u.mean1),
+        root_mean2(u.root_mean2),
         shrink(-u.shrink) {}
 };
 
@@ -97,26 +95,28 @@ template <class L>
 }
 
 /// s <- rho s + (1 - rho) g^2; theta <- theta - eta g / (sqrt(s) + eps). (O2)
+/// What is kept is s / (1 - rho): a factor that is the same for all is put in once, where the root is scaled.
 struct RmsPropStep {
   static constexpr int states = 1;
   static constexpr bool can_shrink = false;
   template <class L, class Numbers>
   static void apply(const Numbers& u, L& theta, L g, L& s, L&) {
-    s = madd(u.decay1, s, u.rest1 * g * g);
-    theta = madd(-(u.eta * g), inverse_root(sqrt(s), L(1), u.eps), theta);
+    s = madd(u.decay1, s, g * g);
+    theta = madd(-(u.eta * g), inverse_root(sqrt(s), u.root_mean2, u.eps), theta);
   }
 };
 
 /// m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; theta <- theta - eta m^ / (sqrt(v^) + eps). (O3), (O4)
+/// Kept are m / (1 - beta1) and v / (1 - beta2), as above.
 struct AdamStep {
   static constexpr int states = 2;
   static constexpr bool can_shrink = true;
   template <class L, class Numbers>
   static void apply(const Numbers& u, L& theta, L g, L& m, L& v) {
     if constexpr (Numbers::Shrinks) theta = madd(u.shrink, theta, theta);  // (O4)
-    m = madd(u.decay1, m, u.rest1 * g);
-    v = madd(u.decay2, v, u.rest2 * g * g);
-    theta = madd(-(u.step * m), inverse_root(sqrt(v), u.correction2, u.eps), theta);
+    m = madd(u.decay1, m, g);
+    v = madd(u.decay2, v, g * g);
+    theta = madd(-(u.step * m), inverse_root(sqrt(v), u.root_mean2, u.eps), theta);
   }
 };
 

@@ -51,7 +51,7 @@ template <class Scalar>
 struct OptimizerState {
   AlignedBuffer<Scalar> first, second;
   Index steps = 0;
-  double power1 = 1, power2 = 1;  ///< beta1^t, beta2^t
+  double power1 = 1, power2 = 1;  ///< beta1^t, beta2^t, of the decays as Scalar has them
 
   OptimizerState(Rule rule, Index n) {
     if (rule != Rule::plain) first = AlignedBuffer<Scalar>(n);
@@ -78,8 +78,8 @@ class UpdateStep {
         net_(net),
         state_(state),
         keep_(keep),
-        power1_(state.power1 * by.decay1),
-        power2_(state.power2 * by.decay2),
+        power1_(state.power1 * rounded(by.decay1)),
+        power2_(state.power2 * rounded(by.decay2)),
         eta_(by.rate(state.steps)),
         kernel_(kernels<Scalar>().updates[static_cast<int>(by.rule)]) {
     numbers_.eta = static_cast<Scalar>(eta_);
@@ -87,8 +87,10 @@ class UpdateStep {
     numbers_.decay1 = static_cast<Scalar>(by.decay1);
     numbers_.decay2 = static_cast<Scalar>(by.decay2);
     numbers_.eps = static_cast<Scalar>(by.eps);
-    numbers_.correction1 = static_cast<Scalar>(1 / (1 - power1_));
-    numbers_.correction2 = static_cast<Scalar>(1 / std::sqrt(1 - power2_));
+    numbers_.mean1 = static_cast<Scalar>((1 - rounded(by.decay1)) / (1 - power1_));
+    const bool corrects = by.rule == Rule::adam;  // (O2) does not
+    const double mean2 = corrects ? (1 - rounded(by.decay2)) / (1 - power2_) : 1 - rounded(by.decay1);
+    numbers_.root_mean2 = static_cast<Scalar>(std::sqrt(mean2));
   }
 
   /// `columns` pieces of n parameters, `stride` apart, the first at `from`; their gradient at g, pieces g_stride apart.
@@ -153,6 +155,12 @@ class UpdateStep {
   }
 
  private:
+  /// A decay as the kernel has it, so that its sums are divided by what their factors add up to.
+  static double rounded(double decay) {
+    const auto in_kernel = static_cast<double>(static_cast<Scalar>(decay));
+    return in_kernel < 1 ? in_kernel : decay;
+  }
+
   const Optimizer& by_;
   const Penalties& penalties_;
   Model<Scalar>& net_;
