@@ -46,7 +46,7 @@ struct TileGradient {
 
 namespace detail {
 
-/// The most weights of a layer that is_narrow.
+/// The most weights of a layer whose gradient is computed with lanes over inputs.
 inline constexpr Index narrow_room = 1024;
 
 /// y of this tile: gathered, or spread from labels, and standardised as the network's outputs are.
@@ -114,42 +114,47 @@ void scale_tile(Scalar* tile, Index n, const Workspace<Scalar>& w) {
   kernels<Scalar>().scale_samples(w.layout, tile, n, w.m, stride_of(w, n), w.sample_scale);
 }
 
-/// Whether a layer has so few outputs that its weight gradient is better computed with lanes over its inputs.
+/// From which output on the weight gradient of a layer is better computed with lanes over its inputs: 0 where there are
+/// few outputs; where the last ones would fill a small part of a register, from those on; else n_out.
 template <class Scalar>
-bool is_narrow(Index n_out, Index n_in) {
-  const Index lanes = kernels<Scalar>().lanes;
+Index first_exchanged(Index n_out, Index n_in) {
+  const Index lanes = kernels<Scalar>().lanes, rest = n_out % lanes;
   const auto registers = [lanes](Index n) { return (n + lanes - 1) / lanes; };
-  return 2 * registers(n_in) * n_out <= registers(n_out) * n_in && n_out * n_in <= narrow_room;
+  if (2 * registers(n_in) * n_out <= registers(n_out) * n_in && n_out * n_in <= narrow_room) return 0;
+  constexpr Index turning = 4;  // a register of a^(l-1) turned around takes as long as so many multiply-adds
+  const bool pays = rest > 0 && n_out > lanes && n_in >= lanes / 2 && 2 * (rest + turning) <= lanes;
+  return pays && rest * n_in <= narrow_room ? n_out - rest : n_out;
 }
 
-/// The weight gradient of such a layer: the same chains as `weight_gradient`, with the parts of delta and a exchanged.
+/// The weight gradient of such outputs, `first` and on: the same chains as `weight_gradient`, with the parts of delta
+/// and a exchanged.
 template <class Scalar>
-void narrow_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, bool fresh, Scalar* dW,
-                     Workspace<Scalar>& w) {
+void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, const Scalar* delta, bool fresh, Scalar* dW,
+                        Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
-  const Index n_out = net.size(l), n_in = net.size(l - 1), stride = engine::padded(w.m);
-  std::array<Scalar, narrow_room> transposed;  // (n_in, n_out)
+  const Index n_out = net.size(l), n_in = net.size(l - 1), stride = engine::padded(w.m), rows = n_out - first;
+  std::array<Scalar, narrow_room> transposed;  // (n_in, rows)
   Scalar* to = n_out == 1 ? dW : transposed.data();
   if (n_out > 1 && !fresh)
     for (Index i = 0; i < n_in; ++i)
-      for (Index j = 0; j < n_out; ++j) to[j * n_in + i] = dW[i * n_out + j];
+      for (Index j = 0; j < rows; ++j) to[j * n_in + i] = dW[i * n_out + first + j];
   k.to_panels(w.a(l - 1), stride, n_in, w.m, w.panels);
-  k.outer_samples({w.panels, w.m, k.panel}, delta, stride, n_in, n_out, w.m, fresh, to, n_in, nullptr);
+  k.outer_samples({w.panels, w.m, k.panel}, delta + first * stride, stride, n_in, rows, w.m, fresh, to, n_in, nullptr);
   if (n_out > 1)
     for (Index i = 0; i < n_in; ++i)
-      for (Index j = 0; j < n_out; ++j) dW[i * n_out + j] = to[j * n_in + i];
+      for (Index j = 0; j < rows; ++j) dW[i * n_out + first + j] = to[j * n_in + i];
 }
 
-/// dC/dW^l of the weights of inputs i..i+columns-1, into their columns dW. (BP3)
+/// dC/dW^l of the weights of outputs 0..outputs-1 and inputs i..i+columns-1, into their columns dW. (BP3)
 template <class Scalar>
-void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar> rows, Index i, Index columns,
-                     bool fresh, Scalar* dW, Workspace<Scalar>& w) {
+void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar> rows, Index outputs, Index i,
+                     Index columns, bool fresh, Scalar* dW, Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l);
   const bool lanes = w.layout == engine::Layout::sample_lanes;
   if (lanes && !(l == 1 && w.in_place)) {
     const Index stride = engine::padded(w.m);
-    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, n_out, columns, w.m, fresh, dW, n_out, nullptr);
+    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, outputs, columns, w.m, fresh, dW, n_out, nullptr);
   }
   const Scalar* const* a = lanes ? w.inputs.data() : unit_rows(net, l - 1, w);
   std::array<const Scalar*, engine::tile_samples> from;
@@ -157,7 +162,7 @@ void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar
     for (Index s = 0; s < w.m; ++s) from[static_cast<std::size_t>(s)] = a[s] + i;
     a = from.data();
   }
-  k.outer_rows(rows, a, n_out, columns, w.m, fresh, dW, n_out);
+  k.outer_rows(rows, a, outputs, columns, w.m, fresh, dW, n_out);
 }
 
 /// Numbers of a gradient that a sink is handed at a time: they stay in L1 on their way.
@@ -169,19 +174,23 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
                     Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l), n_in = net.size(l - 1), W = net.layout().W(l), b = net.layout().b(l);
-  const bool lanes = w.layout == engine::Layout::sample_lanes, narrow = lanes && is_narrow<Scalar>(n_out, n_in);
+  const bool lanes = w.layout == engine::Layout::sample_lanes;
+  const Index stride = engine::padded(w.m);
+  Index first = lanes ? first_exchanged<Scalar>(n_out, n_in) : n_out;
+  if (out.sink && first > 0) first = n_out;  // it gets whole columns
+  if (0 < first && first < n_out) exchanged_gradient(net, l, first, delta, out.fresh, out.nabla + W, w);
   engine::DeltaRows<Scalar> rows{delta, 1, engine::padded(n_out)};
-  if (lanes && !narrow) {
-    k.to_panels(delta, engine::padded(w.m), n_out, w.m, w.panels);
+  if (lanes && first > 0) {
+    k.to_panels(delta, stride, first, w.m, w.panels);
     rows = {w.panels, w.m, k.panel};
   }
   const auto weights = [&](Index i, Index columns, Scalar* dW) {
-    if (narrow) return narrow_gradient(net, l, delta, out.fresh, dW, w);
-    weight_gradient(net, l, rows, i, columns, out.fresh, dW, w);
+    if (first == 0) return exchanged_gradient(net, l, 0, delta, out.fresh, dW, w);
+    weight_gradient(net, l, rows, first, i, columns, out.fresh, dW, w);
   };
   const auto biases = [&](Scalar* db) {
-    if (narrow) return k.sum_samples(delta, engine::padded(w.m), n_out, w.m, out.fresh, db);
-    k.sum_rows(rows, n_out, w.m, out.fresh, db);
+    if (first > 0) k.sum_rows(rows, first, w.m, out.fresh, db);
+    if (first < n_out) k.sum_samples(delta + first * stride, stride, n_out - first, w.m, out.fresh, db + first);
   };
   if (!out.sink) {
     weights(0, n_in, out.nabla + W);
@@ -194,7 +203,7 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   }
   constexpr Index whole = 48;  // inputs: whole blocks of the kernel of any level, and whole lines of theta
   const Index most = std::max<Index>(sink_block / n_out / whole, 1) * whole;
-  const Index at_once = narrow ? n_in : std::min(most, n_in);
+  const Index at_once = first == 0 ? n_in : std::min(most, n_in);
   for (Index i = 0; i < n_in; i += at_once) {
     const Index columns = std::min(at_once, n_in - i);
     weights(i, columns, out.nabla);
