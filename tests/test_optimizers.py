@@ -170,6 +170,21 @@ def test_float32_follows_float64(optimizer, data):
     )  # 15 steps of 1e-3 to 1e-2, each to 1e-7 or so
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", [bpnet.Adam(), bpnet.Adam(beta1=0.0, beta2=0.0), bpnet.Adam(beta2=1 - 1e-9)])
+def test_means_of_equal_gradients_are_the_gradient(optimizer, dtype):
+    """m^ = g and sqrt(v^) = |g|, so that every step is eta, from the first on: also where beta2 rounds to 1."""
+    net = bpnet.Network([4, 6, 3], dtype=dtype, seed=0)
+    net.parameters[...] = 0
+    trainer = bpnet.Trainer(net, optimizer=optimizer)
+    g = np.array([0.3, -7.0, 1e-3] * (net.n_parameters // 3), dtype)
+    for t in range(1, 30):
+        trainer.apply(g)
+        wanted = -1e-3 * t * np.sign(g) * (np.abs(g) / (np.abs(g) + 1e-8))
+        rtol = 8 * np.finfo(dtype).eps + 1e-16 * t / (1 - optimizer.beta2)  # 1 - beta2^t has so many digits
+        np.testing.assert_allclose(net.parameters, wanted, rtol=rtol)
+
+
 def test_optimizers_and_schedules_are_immutable_and_keyword_only():
     for made, name in ((bpnet.Adam(), "beta1"), (bpnet.StepDecay(initial=1.0, factor=0.5, steps=3), "steps")):
         with pytest.raises(AttributeError):
