@@ -205,6 +205,25 @@ void test_predict_one() {
     }
 }
 
+/// Any number of threads, sensible or not, shares a wide network's work to the same bits: more tiles than fit in L2.
+template <class Scalar>
+void test_thread_counts(const Case& c) {
+  Network<Scalar> net(c.sizes, c.activations);
+  net.initialize(5);
+  const Index m = 64 * 8 + 30;
+  const Data data(c, m);
+  const std::vector<Scalar> x(data.x.begin(), data.x.end()), y(data.y.begin(), data.y.end());
+  const auto batch = batch_of<Scalar>(samples_of(x, m, net.n_inputs()), samples_of(y, m, net.n_outputs()), c.cost);
+  const auto with = [&](int threads) {
+    std::vector<Scalar> all(to_size(m * net.n_outputs() + net.n_parameters()));
+    net.predict(batch.x, all.data(), {threads, nullptr});
+    net.gradient(batch, Reduction::mean, {all.data() + m * net.n_outputs(), nullptr, {}, {}}, {threads, nullptr});
+    return all;
+  };
+  const auto one = with(1);
+  for (const int threads : {-1, 0, 2, 3, 7, std::numeric_limits<int>::max()}) CHECK(same_bits(with(threads), one));
+}
+
 template <class Scalar>
 void test_all() {
   for (const Case& c : cases()) {
@@ -215,6 +234,7 @@ void test_all() {
   for (const Case& c : wide_cases()) {
     test_each_gradient_alone<Scalar>(c);
     test_layouts<Scalar>(c, false);
+    test_thread_counts<Scalar>(c);
   }
   test_labels<Scalar>();
   test_odd_arrays<Scalar>();

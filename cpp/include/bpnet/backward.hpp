@@ -127,7 +127,7 @@ Index first_exchanged(Index n_out, Index n_in) {
 }
 
 /// The weight gradient of such outputs, `first` and on: the same chains as `weight_gradient`, with the parts of delta
-/// and a exchanged.
+/// and a exchanged. (BP3)
 template <class Scalar>
 void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, const Scalar* delta, bool fresh, Scalar* dW,
                         Workspace<Scalar>& w) {

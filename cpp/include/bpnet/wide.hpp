@@ -204,16 +204,17 @@ class WideGroup {
   /// of the depth in ascending order. A part of the tiles' units goes through many rows while it is in L2.
   template <class Body>
   void each_block(Index rows, Index depth, const Body& body) {
-    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), whole = 128;
+    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), whole = 128,
+                    kernel_rows = 6;  // or 3, of a kernel of any level
     const bool fits = depth * samples_ <= in_l2;
     const Index part = fits ? depth : std::max<Index>(in_l2 / samples_ / whole, 1) * whole;
     const auto rounded_up = [](Index n, Index unit) { return (n + unit - 1) / unit * unit; };
-    // Several threads share the rows more evenly in smaller pieces, and in as many for each.
-    const bool alone = call_.threads <= 1;
-    const Index block = alone ? engine::packed_rows : engine::packed_rows / 2, most = 10 * engine::packed_rows;
-    const Index pieces = rounded_up((rows + most - 1) / most, call_.threads);
-    const Index part_rows = alone ? most : rounded_up((rows + pieces - 1) / pieces, 6);  // a kernel takes 6
-    const Index at_once = fits ? block : part_rows;
+    const Index threads = std::max(call_.threads, 1), most = 10 * engine::packed_rows;
+    Index at_once = fits ? engine::packed_rows : most;
+    if (threads > 1) {  // they share the rows more evenly in smaller pieces, and in as many for each
+      const Index pieces = rounded_up((rows + most - 1) / most, threads);
+      at_once = fits ? engine::packed_rows / 2 : rounded_up((rows + pieces - 1) / pieces, kernel_rows);
+    }
     const Index items = (rows + at_once - 1) / at_once;
     const double work = static_cast<double>(samples_ * engine::packed_rows * std::min(part, depth));
     engine::parallel_for(call_, pulse_, items, static_cast<double>(samples_ * at_once * depth),
