@@ -172,7 +172,8 @@ void check_pull_units(Input& in) {
   const auto W = in.numbers<Scalar>(n.n_out * n.n_in, slack);
   const auto delta = in.numbers<Scalar>(room(n.n_out, n.m, delta_stride));
   const auto out = blank<Scalar>(room(n.n_in, n.m, stride));
-  pull_units(W.data(), n.n_out, n.n_in, delta.data(), delta_stride, out.data(), stride, n.m);
+  const auto panel = blank<Scalar>(panels_room(n.n_out, tile_samples));
+  pull_units(W.data(), n.n_out, n.n_in, delta.data(), delta_stride, out.data(), stride, n.m, panel.data());
   for (Index s = 0; s < n.m; ++s)
     for (Index i = 0; i < n.n_in; ++i)
       expect(out[to_size(s * stride + i)],

@@ -178,8 +178,11 @@ void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
     affine_units(W_slack.data(), b_slack.data(), n_out, n_in, a.pointers(m).data(), rows.data(), out_stride, m);
     CHECK(tile_equals(Layout::unit_lanes, rows, z, n_out, m, out_stride) && rows.intact());
     CHECK(gaps_untouched(rows, n_out, m, out_stride));
+    if (m > tile_samples) continue;
+    Walled<Scalar> panel(panels_room(n_out, tile_samples));
     pull_units(W_slack.data(), n_out, n_in, delta.in_unit_lanes(m, out_stride).data(), out_stride, back_rows.data(),
-               in_stride, m);
+               in_stride, m, panel.data());
+    CHECK(panel.intact());
     CHECK(tile_equals(Layout::unit_lanes, back_rows, pulled, n_in, m, in_stride) && back_rows.intact());
     CHECK(gaps_untouched(back_rows, n_in, m, in_stride));
   }

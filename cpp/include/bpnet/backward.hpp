@@ -236,7 +236,8 @@ void pull_back(const Model<Scalar>& net, Index l, const Scalar* delta, Scalar* p
   if (lanes)
     k.pull_samples(net.weights(l), n_out, n_in, delta, at_once ? w.slope(l - 1) : nullptr, pulled, engine::padded(w.m));
   else
-    k.pull_units(net.weights(l), n_out, n_in, delta, engine::padded(n_out), pulled, engine::padded(n_in), w.m);
+    k.pull_units(net.weights(l), n_out, n_in, delta, engine::padded(n_out), pulled, engine::padded(n_in), w.m,
+                 w.panels);
   scatter_tile(w, pulled, n_in, rows);
   if (l > 1 && !at_once) apply_slope(net, l - 1, pulled, w);
 }

@@ -193,10 +193,12 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
   return cost;
 }
 
-/// Whether batch_gradient takes the layers of many tiles together.
+/// Whether batch_gradient takes the layers of many tiles together. A tile by itself gains from that where threads can
+/// share its layers, and is long enough for sample lanes.
 template <class Scalar>
-bool is_grouped(const Model<Scalar>& net, const Batch<Scalar>& batch) {
-  return is_wide(net) && batch.rows.count > Workspace<Scalar>::unit_lanes_samples;
+bool is_grouped(const Model<Scalar>& net, const Batch<Scalar>& batch, int threads) {
+  constexpr Index worth_sharing = 12;
+  return is_wide(net) && batch.rows.count > (threads > 1 ? worth_sharing : engine::tile_samples);
 }
 
 /// The group of tiles from sample `begin` on: there and back. Adds the costs of each shard.
@@ -276,16 +278,15 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
 
 }  // namespace detail
 
-/// Whether batch_gradient can hand the gradient of this batch to a sink, and that pays: not where all of it is in L1
-/// anyway.
+/// Whether it pays that batch_gradient hands the gradient to a sink: not where all of it is in L1 anyway.
 template <class Scalar>
-bool takes_sink(const Model<Scalar>& net, const Batch<Scalar>& batch) {
-  return detail::is_grouped(net, batch) || net.n_parameters() > detail::sink_block;
+bool takes_sink(const Model<Scalar>& net) {
+  return net.n_parameters() > detail::sink_block;
 }
 
 /// C of the batch, and its gradients where `out` wants them. The batch has at least one sample and a positive sum of
-/// weights. A sink, which only a batch that `takes_sink` may have, takes each parameter's gradient when it is complete,
-/// and nabla is scratch; where the cost is not finite it gets none.
+/// weights. A sink, which only a network that `takes_sink` may have, takes each parameter's gradient when it is
+/// complete, and nabla is scratch; where the cost is not finite it gets none.
 template <class Scalar>
 double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Reduction reduction,
                       const GradientRows<Scalar>& out, GradientSpace<Scalar>& space, const Call& call,
@@ -299,7 +300,7 @@ double batch_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, Redu
     return costs[0] / total;
   };
   const Call mine{batch.cost.custom ? 1 : call.threads, call.watcher};
-  if (out.nabla && detail::is_grouped(net, batch)) {
+  if (out.nabla && detail::is_grouped(net, batch, mine.threads)) {
     constexpr Index most = TileGroup<Scalar>::most_tiles;
     space.group.prepare(net, std::min(most, shards.tiles), Keep::backward);
     for (Index tile = 0; tile < shards.tiles; tile += most) {

@@ -23,12 +23,6 @@ struct LayerRows {
 
 namespace detail {
 
-/// The layout that is quicker for m samples: too few leave sample lanes empty.
-template <class Scalar>
-engine::Layout layout_for(Index m) {
-  return m <= Workspace<Scalar>::unit_lanes_samples ? engine::Layout::unit_lanes : engine::Layout::sample_lanes;
-}
-
 /// The distance between rows of a tile: of samples in unit lanes, of units in sample lanes.
 template <class Scalar>
 Index stride_of(const Workspace<Scalar>& w, Index n) {
@@ -136,7 +130,7 @@ template <class Scalar>
 void forward_tile(const Model<Scalar>& net, const Samples& x, Index m, Keep keep, const LayerRows<Scalar>* wanted,
                   Workspace<Scalar>& w) {
   w.m = m;
-  w.layout = detail::layout_for<Scalar>(m);
+  w.layout = w.quicker(m, keep == Keep::backward);
   detail::load_inputs(net, x, w);
   if (wanted && wanted->a[0]) {
     if (w.in_place)

@@ -37,7 +37,7 @@ class Network : public Model<Scalar_> {
     if (x.count == 1 && x.in_place<Scalar>()) return predict_one(x.row<Scalar>(0), out);
     if (x.count <= engine::tile_samples) return predict_tile(x, 0, x.count, out);
     engine::Pulse pulse(call.watcher);
-    if (detail::goes_together<Scalar>(*this)) return predict_wide(x, out, call, pulse);
+    if (detail::predicts_together<Scalar>(*this)) return predict_wide(x, out, call, pulse);
     const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
     engine::parallel_for(call, pulse, tiles, tile_work(false), [&](Index tile, const engine::Checkpoint& checkpoint) {
       const Index first = tile * engine::tile_samples;

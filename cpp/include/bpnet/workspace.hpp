@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "bpnet/kernel_table.hpp"
+#include "bpnet/layout.hpp"
 #include "bpnet/parameters.hpp"
 
 namespace bpnet {
@@ -16,9 +16,7 @@ class Workspace {
   /// Makes room for a network of these sizes. `shape` is a number that no other shape has.
   void prepare(std::uint64_t shape, const std::vector<Index>& sizes) {
     if (shape == shape_) return;
-    const auto room = [](Index n) {
-      return std::max(n * engine::tile_samples, engine::padded(n) * unit_lanes_samples);
-    };
+    const auto room = [](Index n) { return engine::padded(n) * engine::tile_samples; };
     Index widest = 0, total = 0;
     for (const Index n : sizes) {
       widest = std::max(widest, n);
@@ -42,15 +40,14 @@ class Workspace {
     for (Scalar** array : {&z_out, &y, &tail, &logs.value, &logs.slope, &logs.rest, &logs.rest_slope, &cost, &grad})
       *array = take(outputs);
     for (Scalar** array : {&sample_cost, &sample_scale}) *array = take(engine::tile_samples);
+    quicker.prepare(sizes);
     shape_ = shape;
   }
 
   Scalar* a(Index l) const { return a_[static_cast<std::size_t>(l)]; }          ///< a^l; a(0) is x as layer 1 sees it
   Scalar* slope(Index l) const { return slope_[static_cast<std::size_t>(l)]; }  ///< f'(z^l)
 
-  /// The most samples of a tile in unit lanes.
-  static constexpr Index unit_lanes_samples = 12;
-
+  LayoutChoice<Scalar> quicker;  ///< layout of a tile of this shape
   engine::Layout layout = engine::Layout::sample_lanes;
   Index m = 0;                                                 ///< samples in the tile
   std::array<Index, engine::tile_samples> indices{};           ///< their numbers in the caller's arrays

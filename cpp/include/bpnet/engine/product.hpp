@@ -144,16 +144,16 @@ void pull_samples(const Scalar* W, Index n_out, Index n_in, const Scalar* delta,
 
 namespace detail {
 
-/// Samples x Packets outputs of `affine_units`, n_in > 0: W and b begin at the first of these outputs.
+/// Samples x Packets outputs of `combine_units`, depth > 0: W, start and out begin at the first of these outputs.
 template <int Samples, int Packets, class Scalar>
-[[gnu::noinline]] void affine_units_block(const Scalar* W, const Scalar* b, Index n_out, Index n_in,
-                                          const Scalar* const* a, Scalar* z, Index stride) {
+[[gnu::noinline]] void combine_units_block(const Scalar* W, Index column_stride, const Scalar* start, Index depth,
+                                           const Scalar* const* in, Scalar* out, Index stride) {
   using L = Lanes<Scalar>;
   L acc[Samples][Packets];
   const Scalar* rows[Samples];
   for (int s = 0; s < Samples; ++s) {
-    rows[s] = a[s];
-    for (int p = 0; p < Packets; ++p) acc[s][p] = L::load(b + p * L::size);
+    rows[s] = in[s];
+    for (int p = 0; p < Packets; ++p) acc[s][p] = L::load(start + p * L::size);
   }
   Index i = 0;
   do {
@@ -163,30 +163,44 @@ template <int Samples, int Packets, class Scalar>
       const L x(rows[s][i]);
       for (int p = 0; p < Packets; ++p) acc[s][p] = madd(w[p], x, acc[s][p]);
     }
-    W += n_out;
-  } while (++i < n_in);
+    W += column_stride;
+  } while (++i < depth);
   for (int s = 0; s < Samples; ++s)
-    for (int p = 0; p < Packets; ++p) acc[s][p].store(z + s * stride + p * L::size);
+    for (int p = 0; p < Packets; ++p) acc[s][p].store(out + s * stride + p * L::size);
 }
 
-/// `count` outputs' share of L::size inputs of `pull_units`: turned holds their weights, one register an output.
-template <int Samples, class Scalar>
-[[gnu::noinline]] void pull_units_block(const Scalar* turned, Index count, const Scalar* delta, Index delta_stride,
-                                        bool fresh, Scalar* out, Index out_stride) {
+/// out = W in + start over unit lanes: the columns of W (n_out, depth) lie column_stride apart; in: m pointers to depth
+/// numbers; out: m rows, `stride` apart. Whole registers are read of W and start and written of out.
+template <class Scalar>
+void combine_units(const Scalar* W, Index column_stride, const Scalar* start, Index n_out, Index depth,
+                   const Scalar* const* in, Scalar* out, Index stride, Index m) {
   using L = Lanes<Scalar>;
-  L acc[Samples];
-#pragma GCC unroll 32
-  for (int s = 0; s < Samples; ++s) acc[s] = L(Scalar(0));
-  if (!fresh) {
-#pragma GCC unroll 32
-    for (int s = 0; s < Samples; ++s) acc[s] = L::load(out + s * out_stride);
-  }
-  Index j = 0;
-  do {
-    const L w = L::load(turned + j * L::size);
-    for (int s = 0; s < Samples; ++s) acc[s] = madd(w, L(delta[s * delta_stride + j]), acc[s]);
-  } while (++j < count);
-  for (int s = 0; s < Samples; ++s) acc[s].store(out + s * out_stride);
+  const Index packets = (n_out + L::size - 1) / L::size;
+  in_blocks<Block<Scalar>::packets>(
+      packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+        constexpr int most = Block<Scalar>::rows_for(n_packets());
+        in_blocks<most>(
+            m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
+              const Index j = packet * L::size;
+              combine_units_block<n_samples(), n_packets()>(W + j, column_stride, start + j, depth, in + sample,
+                                                            out + sample * stride + j, stride);
+            });
+      });
+}
+
+/// A panel of (W^l)^T: `columns` <= Block::panel columns of W (n_out, ..) turned around into n_out rows of Block::panel
+/// numbers. n_out is rounded up to whole quarters of a register: so much of W is read, and written.
+template <class Scalar>
+void turn_columns(const Scalar* W, Index n_out, Index columns, Scalar* turned) {
+  using L = Lanes<Scalar>;
+  constexpr Index Q = quarter<Scalar>, panel = Block<Scalar>::panel;
+  for (Index first = 0; first < columns; first += L::size)
+    for (Index j = 0; j < n_out; j += Q) {
+      L column[Q];
+      load_transposed([&](int k) { return load_quarter(W + std::min<Index>(first + k, columns - 1) * n_out + j); },
+                      column);
+      for (Index k = 0; k < Q; ++k) column[k].store(turned + (j + k) * panel + first);
+    }
 }
 
 }  // namespace detail
@@ -197,18 +211,24 @@ template <int Samples, class Scalar>
 template <class Scalar>
 void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* const* a, Scalar* z,
                   Index stride, Index m) {
-  using L = Lanes<Scalar>;
-  const Index packets = (n_out + L::size - 1) / L::size;
-  in_blocks<Block<Scalar>::packets>(
-      packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
-        constexpr int most = Block<Scalar>::rows_for(n_packets());
-        in_blocks<most>(
-            m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
-              const Index j = packet * L::size;
-              detail::affine_units_block<n_samples(), n_packets()>(W + j, b + j, n_out, n_in, a + sample,
-                                                                   z + sample * stride + j, stride);
-            });
-      });
+  detail::combine_units(W, n_out, b, n_out, n_in, a, z, stride, m);
+}
+
+/// out = W^T delta over unit lanes. (BP5)
+/// Shapes as affine_units: delta m <= tile_samples rows of n_out, out m rows of n_in, each row `stride` apart and
+/// padded. `panel` is scratch of panels_room(n_out, tile_samples) numbers.
+template <class Scalar>
+void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, Index delta_stride, Scalar* out,
+                Index out_stride, Index m, Scalar* panel) {
+  constexpr Index width = Block<Scalar>::panel;
+  alignas(64) static constexpr std::array<Scalar, width> zeros{};
+  std::array<const Scalar*, tile_samples> rows;
+  for (Index s = 0; s < m; ++s) rows[static_cast<std::size_t>(s)] = delta + s * delta_stride;
+  for (Index i = 0; i < n_in; i += width) {
+    const Index columns = std::min(width, n_in - i);
+    detail::turn_columns(W + i * n_out, n_out, columns, panel);
+    detail::combine_units(panel, width, zeros.data(), columns, n_out, rows.data(), out + i, out_stride, m);
+  }
 }
 
 namespace detail {
@@ -251,33 +271,6 @@ void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const
   L acc = L::load(b);  // where a dozen nanoseconds are all there is, what the wide ones set up counts
   for (Index i = 0; i < n_in; ++i, W += n_out) acc = madd(L::load(W), L(a[i]), acc);
   acc.store(z);
-}
-
-/// out = W^T delta over unit lanes. (BP5)
-/// Shapes as affine_units: delta m rows of n_out, out m rows of n_in, each row `stride` apart and padded.
-template <class Scalar>
-void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, Index delta_stride, Scalar* out,
-                Index out_stride, Index m) {
-  using L = Lanes<Scalar>;
-  constexpr Index chunk = 64;  // outputs whose weights are turned around at a time
-  alignas(64) Scalar turned[chunk * L::size];
-  for (Index i = 0; i < n_in; i += L::size) {
-    const Index columns = std::min<Index>(L::size, n_in - i);
-    for (Index j = 0; j < n_out; j += chunk) {
-      const Index count = std::min(chunk, n_out - j);
-      for (Index c = 0; c < count; c += quarter<Scalar>) {
-        L column[quarter<Scalar>];
-        load_transposed([&](int k) { return load_quarter(W + (i + std::min<Index>(k, columns - 1)) * n_out + j + c); },
-                        column);
-        for (Index k = 0; k < quarter<Scalar>; ++k) column[k].store(turned + (c + k) * L::size);
-      }
-      in_blocks<Block<Scalar>::rows_for(1)>(
-          m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
-            detail::pull_units_block<n_samples()>(turned, count, delta + sample * delta_stride + j, delta_stride,
-                                                  j == 0, out + sample * out_stride + i, out_stride);
-          });
-    }
-  }
 }
 
 }  // namespace bpnet::engine

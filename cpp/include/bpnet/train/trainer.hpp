@@ -172,7 +172,7 @@ class Trainer {
   double descend(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
     const UpdateStep<Scalar> step = next_step(due_ ? &*good_ : nullptr);
     const UpdateSink sink(step);
-    const bool fused = takes_sink(model(), batch);
+    const bool fused = takes_sink(model());
     const GradientRows<Scalar> out{nabla_.data(), nullptr, {}, {}};
     const double cost = batch_gradient(model(), batch, Reduction::mean, out, space_, call, pulse,
                                        fused ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
