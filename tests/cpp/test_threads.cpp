@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cfenv>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -55,6 +56,23 @@ void test_items() {
   seen.clear();
   loop(1, 100, [&](Index, const engine::Checkpoint&) { seen.insert(std::this_thread::get_id()); });
   CHECK(seen.size() == 1);
+}
+
+/// Every thread computes as its caller does, also where the pool is older than the caller's way of rounding.
+void test_arithmetic() {
+  for (const int rounding : {FE_DOWNWARD, FE_TONEAREST}) {
+    std::fesetround(rounding);
+    std::mutex lock;
+    std::set<std::thread::id> seen;
+    for (int k = 0; k < 1000 && seen.size() < 2; ++k)
+      loop(4, 4, [&](Index, const engine::Checkpoint&) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        const std::scoped_lock hold(lock);
+        CHECK(std::fegetround() == rounding);
+        seen.insert(std::this_thread::get_id());
+      });
+    CHECK(seen.size() >= 2);
+  }
 }
 
 /// What a body throws reaches the caller, whichever thread it was on, and the pool goes on.
@@ -278,6 +296,7 @@ int main() {
   test_fork();
 #endif
   test_items();
+  test_arithmetic();
   test_exceptions();
   test_nested_and_concurrent();
   test_watcher();

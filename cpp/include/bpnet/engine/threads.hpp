@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -45,6 +46,7 @@ class Pool {
     context_ = &job;
     call_ = [](void* context, int worker) { (*static_cast<Job*>(context))(worker); };
     left_.store(0, std::memory_order_relaxed);
+    std::fegetenv(&arithmetic_);
     const std::uint64_t generation = state_.load(std::memory_order_relaxed) / max_workers + 1;
     gate_.store(generation * gate_size);
     state_.store(generation * max_workers + static_cast<std::uint64_t>(workers - 1), std::memory_order_release);
@@ -81,6 +83,7 @@ class Pool {
       state_.wait(seen, std::memory_order_acquire);
       seen = state_.load(std::memory_order_acquire);
       if (static_cast<std::uint64_t>(id) > seen % max_workers || !enter(seen / max_workers)) continue;
+      std::fesetenv(&arithmetic_);  // rounding and subnormals as the caller has them: the same bits
       call_(context_, id);
       const std::uint64_t left = left_.fetch_add(1) + 1, gate = gate_.load();
       if ((gate & gate_closed) != 0 && left == gate % gate_closed) {
@@ -119,6 +122,7 @@ class Pool {
   int helpers_ = 0;
   void (*call_)(void*, int) = nullptr;
   void* context_ = nullptr;
+  std::fenv_t arithmetic_{};
   std::atomic<std::uint64_t> state_{0};           ///< number of the job * max_workers + its helpers, as one
   std::atomic<std::uint64_t> gate_{gate_closed};  ///< number of the job, closed or not, helpers that have entered
   std::atomic<std::uint64_t> left_{0};            ///< of those, how many have left; in one order with the gate
