@@ -103,3 +103,28 @@ def test_cmake_dir_is_told_without_extras():
     assert done.returncode == 0
     assert os.path.isfile(os.path.join(done.stdout.strip(), "bpnetConfig.cmake"))
     assert done.stdout.strip() == bpnet.get_cmake_dir()
+
+
+WORK = {
+    "predict": "net.predict(x, threads=1)",
+    "predict, threads": "net.predict(x, threads=2)",
+    "callback": "net.fit(x, y, epochs=2, callback=lambda *_: False)",
+    "sleeping callback": "net.fit(x[:9], y[:9], epochs=2, callback=lambda *_: time.sleep(0.01))",
+    "custom cost": "net.gradient(x, y, cost=lambda a, y: (((a - y) ** 2).sum(axis=1) / 2, a - y))",
+}
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+def test_the_process_ends_while_a_daemon_thread_computes(work):
+    done = run(f"""
+import threading, time, bpnet, numpy as np
+net = bpnet.Network([30, 200, 200, 2], seed=0)
+x, y = np.zeros((2000, 30), "f4"), np.zeros((2000, 2), "f4")
+def forever():
+    while True:
+        {work}
+threading.Thread(target=forever, daemon=True).start()
+time.sleep(0.3)
+print("end")
+""")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")

@@ -18,7 +18,7 @@ class MaybeNoGil {
   }
 
  private:
-  std::optional<py::gil_scoped_release> release_;
+  std::optional<ReleasedGil> release_;
 };
 
 /// The common case of as_samples without its questions: a plain array of the network's own type, ready to be used.
@@ -66,7 +66,7 @@ py::object predict(PyNetwork<Scalar>& self, py::handle x, py::object out, py::ha
   }
   const int n_threads = resolve_threads(threads);
   SignalWatcher watcher;
-  const py::gil_scoped_release no_gil;
+  const ReleasedGil no_gil;
   net.predict(input.samples, to, {n_threads, watcher.pointer()});
   return out;
 }
@@ -90,7 +90,7 @@ py::tuple forward(PyNetwork<Scalar>& self, py::handle x, py::handle threads) {
   const Guard::Reading reading(self.guard);
   SignalWatcher watcher;
   {
-    const py::gil_scoped_release no_gil;
+    const ReleasedGil no_gil;
     net.forward(input.samples, rows, {n_threads, watcher.pointer()});
   }
   return py::make_tuple(z, a);
@@ -140,7 +140,7 @@ py::tuple gradient(PyNetwork<Scalar>& self, py::handle x, py::handle y, const Py
   SignalWatcher watcher;
   double value = 0;
   {
-    const py::gil_scoped_release no_gil;
+    const ReleasedGil no_gil;
     value = net.gradient(batch, reduce, out, {n_threads, watcher.pointer()});
   }
   return py::make_tuple(value, flat, grad_x, deltas, activations);
@@ -173,7 +173,7 @@ void initialize(PyNetwork<Scalar>& self, const std::tuple<std::string, double, d
   };
   const Guard::Writing writing(self.guard);
   SignalWatcher watcher;
-  const py::gil_scoped_release no_gil;
+  const ReleasedGil no_gil;
   self.net.initialize(seed, read(weights), biases ? read(*biases) : std::nullopt, watcher.pointer());
 }
 
@@ -227,7 +227,7 @@ bool targets_in_range(PyNetwork<Scalar>& self, py::handle object) {
   const auto low = static_cast<Scalar>(f.low()), high = static_cast<Scalar>(f.high());
   const auto& normal = net.normalization();
   const Samples& from = y.input.samples;
-  const py::gil_scoped_release no_gil;
+  const ReleasedGil no_gil;
   constexpr Index block = 256;
   const Index width = from.width;
   std::vector<Scalar> rows(static_cast<std::size_t>(block * width));
@@ -267,7 +267,7 @@ void bind_one(py::module_& module, const char* name) {
              std::vector<Activation> activations;
              for (const auto& activation : names) activations.emplace_back(std::string_view(activation));
              SignalWatcher watcher;
-             const py::gil_scoped_release no_gil;
+             const ReleasedGil no_gil;
              return std::make_unique<Self>(std::move(sizes), std::move(activations), watcher.pointer());
            }),
            py::arg("sizes"), py::arg("activations"))

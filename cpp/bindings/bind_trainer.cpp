@@ -95,7 +95,7 @@ class TypedTrainer : public PyTrainer {
     const int threads = resolve_threads(threads_);
     const Guard::Writing writing(self_.guard);
     SignalWatcher watcher;
-    const py::gil_scoped_release no_gil;
+    const ReleasedGil no_gil;
     return trainer_.step(data.x.samples, data.y.targets(), data.core_weights(), {threads, watcher.pointer()});
   }
 
@@ -105,7 +105,7 @@ class TypedTrainer : public PyTrainer {
       throw py::value_error("gradient has shape " + shape_text(g) + ", but the network has (" +
                             std::to_string(self_.net.n_parameters()) + ",) parameters");
     const Guard::Writing writing(self_.guard);
-    const py::gil_scoped_release no_gil;
+    const ReleasedGil no_gil;
     trainer_.apply(g.data());
   }
 
@@ -130,9 +130,9 @@ class TypedTrainer : public PyTrainer {
     typename Trainer<Scalar>::OnEpoch hook;
     if (!on_epoch.is_none())
       hook = [&](const Epoch& epoch) {
-        const py::gil_scoped_acquire gil;
-        const py::object stop = on_epoch(epoch.number, epoch.cost, epoch.validation_cost);
-        const int truth = PyObject_IsTrue(stop.ptr());
+        const HeldGil gil;
+        const py::object stop = gil.call([&] { return on_epoch(epoch.number, epoch.cost, epoch.validation_cost); });
+        const int truth = gil.call([&] { return PyObject_IsTrue(stop.ptr()); });
         if (truth < 0) throw py::error_already_set();
         // The core trusts labels that it has looked through, but a callback may have written to them.
         if (data.y.labels) self_.net.check_batch(data.batch(holder_.use()));
@@ -141,7 +141,7 @@ class TypedTrainer : public PyTrainer {
       };
     History history;
     {
-      const py::gil_scoped_release no_gil;
+      const ReleasedGil no_gil;
       history = trainer_.fit(data.x.samples, data.y.targets(), {epochs, batch_size, shuffle}, data.core_weights(),
                              validation_batch ? &*validation_batch : nullptr, hook, {threads, watcher.pointer()});
     }
@@ -212,7 +212,8 @@ void register_divergence() {
       if (thrown) std::rethrow_exception(thrown);
     } catch (const DivergenceError& error) {
       const py::object type = py::module_::import("bpnet._errors").attr("DivergenceError");
-      const py::object exception = type(error.what(), error.epoch, error.step);
+      const py::object epoch = error.epoch < 0 ? py::none() : py::object(py::int_(error.epoch));
+      const py::object exception = type(error.what(), epoch, error.step);
       PyErr_SetObject(type.ptr(), exception.ptr());
     }
   });

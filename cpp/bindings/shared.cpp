@@ -30,18 +30,19 @@ void Guard::wait_before_use() { py::reinterpret_borrow<py::object>(before_use.ca
 template <class Scalar>
 void PyCustomCost<Scalar>::evaluate(const Scalar* a, const Scalar* y, Index m, Index n, Scalar* cost,
                                     Scalar* grad) const {
-  const py::gil_scoped_acquire gil;
+  const HeldGil gil;
   const auto rows = [&](const Scalar* from) {
     py::array_t<Scalar> array({m, n});
     std::copy_n(from, m * n, array.mutable_data());
     return array;
   };
-  const py::object result = function_(rows(a), rows(y));
+  const py::object result = gil.call([&] { return function_(rows(a), rows(y)); });
   if (!py::isinstance<py::tuple>(result) || py::len(result) != 2)
     throw py::type_error("a custom cost must return a tuple (per-sample cost, d cost / d a), but returned " +
-                         std::string(py::repr(py::type::of(result))));
+                         (py::isinstance<py::tuple>(result) ? "one of " + std::to_string(py::len(result)) + " items"
+                                                            : std::string(py::repr(py::type::of(result)))));
   const auto read = [&](py::handle item, const char* name, std::vector<Index> shape, Scalar* to) {
-    const py::array array = as_real(item, name);
+    const py::array array = gil.call([&] { return as_real(item, name); });
     bool fits = array.ndim() == static_cast<py::ssize_t>(shape.size());
     for (std::size_t axis = 0; fits && axis < shape.size(); ++axis)
       fits = array.shape(static_cast<py::ssize_t>(axis)) == shape[axis];
@@ -80,9 +81,9 @@ SignalWatcher::SignalWatcher(py::object on_beat) : on_beat_(std::move(on_beat)) 
 }
 
 bool SignalWatcher::stop() {
-  const py::gil_scoped_acquire gil;
+  const HeldGil gil;
   if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  if (!on_beat_.is_none()) on_beat_();
+  if (!on_beat_.is_none()) gil.call([&] { return on_beat_(); });
   return false;
 }
 

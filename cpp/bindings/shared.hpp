@@ -8,6 +8,7 @@
 
 #include "arrays.hpp"
 #include "bpnet/bpnet.hpp"
+#include "gil.hpp"
 
 namespace bpnet::bindings {
 
