@@ -72,6 +72,29 @@ def test_a_bad_validation_row_is_named(where, data):
     assert bits(net.parameters) == before
 
 
+def test_a_bad_row_of_a_fraction_is_named_where_it_was_cut_off(data):
+    x, y = data[0].copy(), data[1]
+    x[M - 3, 0] = np.nan
+    net = make()
+    held_out = round(0.1 * M)
+    row, cut = held_out - 3, M - held_out
+    with pytest.raises(ValueError, match=rf"validation x has nan in row {row}, .*counted from row {cut} of x"):
+        net.fit(x, y, epochs=1, validation=0.1)
+
+
+def test_a_row_that_a_callback_spoils_is_named(data):
+    x, y = data[0].copy(), data[1]
+    net = make()
+
+    def spoil(trainer, epoch, history):
+        spoil.parameters = bits(net.parameters)
+        x[7, 0] = np.nan
+
+    with pytest.raises(ValueError, match=r"x has nan in row 7"):
+        net.fit(x, y, epochs=3, batch_size=len(x), callback=spoil)
+    assert bits(net.parameters) == spoil.parameters
+
+
 def test_a_negative_weight_is_named(data):
     w = np.ones(M)
     w[42] = -1
@@ -154,6 +177,35 @@ def test_a_step_that_diverges_is_undone(dtype):
     assert bits(net.parameters) == before
     assert np.isfinite(net.parameters).all()
     assert caught.value.step == trainer.steps
+    assert caught.value.epoch is None
+    assert "epoch" not in str(caught.value)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_earlier_gradients_count_for_divergence(nesterov):
+    net = bpnet.Network([1, 1], seed=0)
+    rate = bpnet.CosineDecay(initial=0, final=1e5, steps=1)
+    trainer = bpnet.Trainer(net, optimizer=bpnet.SGD(learning_rate=rate, momentum=0.9, nesterov=nesterov))
+    before = bits(net.parameters)
+    trainer.apply(np.full(2, 1e38))
+    with pytest.raises(bpnet.DivergenceError):
+        trainer.apply(np.zeros(2))
+    assert bits(net.parameters) == before
+    assert trainer.steps == 1
+
+
+def test_divergence_in_batches_names_their_epoch():
+    net, x, y, optimizer = runaway()
+    reached = []
+
+    class Batches:
+        def __iter__(self):
+            reached.append(1)
+            yield from [(x, y)] * 4
+
+    with pytest.raises(bpnet.DivergenceError) as caught:
+        bpnet.Trainer(net, optimizer=optimizer).fit_batches(Batches(), epochs=1000)
+    assert caught.value.epoch == len(reached) - 1 > 0
 
 
 def test_applying_what_is_not_finite_is_refused():

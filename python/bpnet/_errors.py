@@ -14,7 +14,8 @@ class DivergenceError(ArithmeticError):
     message : str
         What stopped being finite.
     epoch, step : int, optional
-        Where it was noticed, both counted from 0; `epoch` is None for a single step.
+        Where it was noticed, both counted from 0 over the life of the trainer; `epoch` is None for a single step, in
+        `fit_batches` that of the call.
 
     Examples
     --------

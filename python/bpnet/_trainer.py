@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from . import _core
 from ._arrays import as_array
 from ._costs import resolve_cost
+from ._errors import DivergenceError
 from ._gradient import Gradient
 from ._history import History
 from ._network import Network
@@ -235,6 +236,9 @@ class Trainer:
         """
         self._native.apply(gradient.flat if isinstance(gradient, Gradient) else gradient)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Trainer can be neither copied nor pickled: make another one, of a copy of the network")
+
     def fit(
         self,
         x: ArrayLike,
@@ -314,6 +318,7 @@ class Trainer:
         held_out: tuple[Any, Any, Any | None] | None = None
         if validation is not None:
             x, y, sample_weight, held_out = split_validation(x, y, sample_weight, validation)
+        is_fraction = is_number(validation)
         self._look_at_targets(y)
 
         run = _Run(self, epochs, batch_size, x if progress else None, callback)
@@ -330,6 +335,10 @@ class Trainer:
                 run.on_epoch if callback is not None or progress else None,
                 run.on_progress if progress else None,
             )
+        except ValueError as error:
+            if is_fraction and type(error) is ValueError and str(error).startswith("validation "):
+                raise ValueError(f"{error} (counted from row {len(x)} of x, where the validation begins)") from None
+            raise
         finally:
             run.close()
         history.stopped_by = "callback" if stopped else "epochs"
@@ -379,7 +388,7 @@ class Trainer:
         10
         """
         epochs = whole("epochs", epochs, at_least=0)
-        if not hasattr(batches, "__iter__"):
+        if not (hasattr(batches, "__iter__") or hasattr(batches, "__getitem__")):
             wrong_type("batches", batches, "an iterable of (x, y) or (x, y, sample_weight)")
         if epochs > 1 and iter(batches) is batches:
             raise ValueError(
@@ -389,8 +398,12 @@ class Trainer:
         prefetch = whole("prefetch", prefetch, at_least=0) if not isinstance(batches, (list, tuple)) else 0
         history = History()
         start, steps = time.perf_counter(), self.steps
-        for _ in range(epochs):
-            history.cost.append(self._pass_over(batches, prefetch))
+        for epoch in range(epochs):
+            try:
+                history.cost.append(self._pass_over(batches, prefetch))
+            except DivergenceError as error:
+                error.epoch = epoch
+                raise
         history.seconds, history.steps = time.perf_counter() - start, self.steps - steps
         history.stopped_by = "epochs"
         return history
@@ -492,7 +505,9 @@ def split_validation(
     if not is_number(validation):
         wrong_type("validation", validation, kinds)
     fraction = real("validation", validation, above=0, below=1)
-    m = len(x) if x.ndim else 0
+    if x.ndim < 2:
+        raise ValueError(f"x has shape {x.shape}, but must be (m, n_0) where validation is a fraction of its samples")
+    m = len(x)
     for name, array in (("x", x), ("y", y), ("sample_weight", sample_weight)):
         if array is not None and (array.ndim == 0 or len(array) != m):
             raise ValueError(f"{name} has shape {array.shape}, but x has {m} samples")

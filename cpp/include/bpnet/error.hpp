@@ -13,7 +13,7 @@ class DivergenceError : public std::runtime_error {
  public:
   DivergenceError(const std::string& what, Index at_epoch, Index at_step)
       : std::runtime_error(what), epoch(at_epoch), step(at_step) {}
-  Index epoch;  ///< counted from 0, over the life of the trainer
+  Index epoch;  ///< of fit, counted from 0, over the life of the trainer; -1 for a single step
   Index step;   ///< counted from 0, over the life of the trainer
 };
 

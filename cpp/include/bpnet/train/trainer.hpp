@@ -76,10 +76,12 @@ class Trainer {
     const Scalar most = kernels<Scalar>().largest(g, n);
     if (!std::isfinite(most)) diverged("the gradient is not finite");
     // With numbers of ordinary size no rule leaves the range of Scalar; only beyond is a way back worth its copy.
-    const bool divides = optimizer_.rule == Rule::rmsprop || optimizer_.rule == Rule::adam;  // by eps where g is 0
+    const bool divides = optimizer_.rule == Rule::rmsprop || optimizer_.rule == Rule::adam;    // by eps where g is 0
+    const bool sums = optimizer_.rule == Rule::momentum || optimizer_.rule == Rule::nesterov;  // earlier gradients
     const bool ordinary = most < Scalar(1e12) && optimizer_.rate(state_.steps) < 1e6 && penalties_.l1 < 1e6 &&
                           penalties_.l2 < 1e6 && optimizer_.weight_decay < 1e6 &&
                           !(divides && optimizer_.eps < 1e-20) &&
+                          !(sums && kernels<Scalar>().largest(state_.first.data(), n) >= Scalar(1e12)) &&
                           kernels<Scalar>().largest(net_.theta().data(), n) < Scalar(1e12);
     if (ordinary) return update(g);
     const Snapshot<Scalar> before = snapshot();
@@ -176,7 +178,10 @@ class Trainer {
     const GradientRows<Scalar> out{nabla_.data(), nullptr, {}, {}};
     const double cost = batch_gradient(model(), batch, Reduction::mean, out, space_, call, pulse,
                                        fused ? static_cast<const GradientSink<Scalar>*>(&sink) : nullptr);
-    if (!std::isfinite(cost)) diverged("the cost is " + named(cost));
+    if (!std::isfinite(cost)) {
+      check_data(net_, batch, "x", "y", call, pulse);  // a callback may have written to it
+      diverged("the cost is " + named(cost), epochs_);
+    }
     if (!fused) step.range(nabla_.data(), 0, net_.n_parameters());
     step.finish();
     due_ = false;
@@ -197,7 +202,7 @@ class Trainer {
       total += weight;
     }
     if (!kernels<Scalar>().all_finite(net_.theta().data(), net_.n_parameters()))
-      diverged("the parameters are no longer finite");
+      diverged("the parameters are no longer finite", epochs_);
     return sum / total;
   }
 
@@ -223,10 +228,10 @@ class Trainer {
   /// A cost that is not finite. The sign of a NaN is an accident.
   static std::string named(double cost) { return std::isnan(cost) ? "nan" : std::to_string(cost); }
 
-  [[noreturn]] void diverged(const std::string& what) const {
-    throw DivergenceError(what + " in epoch " + std::to_string(epochs_) + ", step " + std::to_string(steps()) +
-                              " (try a smaller learning rate, or net.normalize)",
-                          epochs_, steps());
+  [[noreturn]] void diverged(const std::string& what, Index epoch = -1) const {
+    throw DivergenceError(what + " in " + (epoch < 0 ? "" : "epoch " + std::to_string(epoch) + ", ") + "step " +
+                              std::to_string(steps()) + " (try a smaller learning rate, or net.normalize)",
+                          epoch, steps());
   }
 
   Network<Scalar>& net_;
