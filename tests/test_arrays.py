@@ -386,3 +386,25 @@ else:
     raise AssertionError("the limit does not hold")
 calls(x, y, w, out)
 """)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1.0, np.ma.masked, 2.0],
+        [1.0, np.ma.array(5.0, mask=True), 2.0],
+        [[1.0, 2.0, 3.0], [np.ma.masked, 1.0, 2.0]],
+        ([1.0, 2.0, 3.0], (1.0, 2.0, np.ma.array(5.0, mask=True))),
+        [np.ma.array([1.0, 2.0, 3.0])],
+    ],
+)
+def test_masked_numbers_in_lists_are_refused(values):
+    with pytest.raises(TypeError, match="x .*is masked"):
+        bpnet.Network([3, 2], seed=0).predict(values)
+
+
+def test_a_list_inside_itself_is_refused():
+    values = [1.0]
+    values.append(values)
+    with pytest.raises(TypeError, match="^x "):
+        bpnet.Network([2, 1]).predict(values)

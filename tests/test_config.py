@@ -1,7 +1,9 @@
 """What things say about themselves."""
 
+import copy
 import inspect
 import json
+import pickle
 
 import bpnet
 import numpy as np
@@ -126,3 +128,29 @@ def test_docstring_examples(name):
         said = []
         runner.run(test, out=said.append)
         assert runner.failures == 0, "".join(said)
+
+
+def test_options_of_a_derived_class_count():
+    class Near(bpnet.Huber):
+        __slots__ = ()
+
+    class Further(bpnet.Adam):
+        __slots__ = ()
+
+    net = bpnet.Network([1, 1], output_activation="identity", init="zeros")
+    assert Near(delta=1.0) != Near(delta=5.0)
+    assert [net.cost([1.0], [10.0], Near(delta=delta)) for delta in (1.0, 5.0)] == [9.5, 37.5]
+    assert repr(Further(learning_rate=0.5)) == repr(bpnet.Adam(learning_rate=0.5)).replace("Adam", "Further")
+
+
+@pytest.mark.parametrize("copying", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_trainer_is_neither_copied_nor_pickled(copying):
+    with pytest.raises(TypeError, match="a Trainer can be neither copied nor pickled"):
+        copying(bpnet.Trainer(bpnet.Network([1, 1])))
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_too_long_to_print_are_refused_by_name(name, sign):
+    with pytest.raises(ValueError, match=f"^{name} is too long to print, but must be"):
+        bpnet.Network([1, 1]).fit([[0.5]], [[0.5]], **{name: sign * 10**5000})

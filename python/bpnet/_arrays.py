@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+_PLAIN = {float, int, bool}
 _NUMPYS_WAYS = ("__array__", "__array_interface__", "__array_struct__")
 _FLOAT_SIZES = (2, 4, 8, np.dtype(np.longdouble).itemsize)
 
@@ -53,7 +54,7 @@ def _converted(name: str, values: Any) -> NDArray[Any]:
     if values is None:
         raise TypeError(f"{name} is None, but must be an array of real numbers")
     is_list = type(values) is list or type(values) is tuple
-    if is_list and values and type(values[0]) is not float and any(isinstance(v, np.ma.MaskedArray) for v in values):
+    if is_list and _holds_mask(values):
         _refuse_masks(name, values)  # NumPy would drop them
     try:
         if not is_list and hasattr(values, "__dlpack__") and not any(hasattr(values, way) for way in _NUMPYS_WAYS):
@@ -61,6 +62,17 @@ def _converted(name: str, values: Any) -> NDArray[Any]:
         return np.asanyarray(values)
     except (TypeError, ValueError, RuntimeError, BufferError, AttributeError) as error:
         raise TypeError(f"{_whose(name, values)} cannot be read as an array of real numbers: {error}") from error
+
+
+def _holds_mask(values: list[Any] | tuple[Any, ...], depth: int = 64) -> bool:
+    """Whether a list, or one inside it, as deep as NumPy goes, has a masked array or number."""
+    types = set(map(type, values))
+    if types <= _PLAIN:
+        return False
+    if any(issubclass(t, np.ma.MaskedArray) for t in types):
+        return True
+    lists = (v for v in values if type(v) is list or type(v) is tuple)
+    return depth > 0 and any(_holds_mask(v, depth - 1) for v in lists)
 
 
 def _whose(name: str, values: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import _core
-from ._options import Options, flag, real, unknown_name, wrong_type
+from ._options import Options, flag, is_number, real, unknown_name, wrong_type
 from ._schedules import Schedule
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Optimizer(Options):
 def _rate(learning_rate: float | Schedule) -> float | Schedule:
     if isinstance(learning_rate, Schedule):
         return learning_rate
+    if not is_number(learning_rate):
+        wrong_type("learning_rate", learning_rate, "a number or a schedule such as bpnet.StepDecay")
     return real("learning_rate", learning_rate, at_least=0)
 
 

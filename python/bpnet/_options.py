@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -39,7 +40,10 @@ _ELSEWHERE = {
 
 def shown(value: object) -> str:
     """`value` as a complaint prints it: its repr, cut short, and its type where that is what is wrong."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # of a number with more digits than Python prints, say
+        text = "too long to print" if isinstance(value, int) else "not to be printed"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -83,7 +87,7 @@ def whole(name: str, value: object, *, at_least: int) -> int:
     except TypeError:
         wrong_type(name, value, "a whole number")
     if number < at_least:
-        raise ValueError(f"{name} is {number}, but must be at least {at_least}")
+        raise ValueError(f"{name} is {shown(number)}, but must be at least {at_least}")
     if number > _INT64_MAX:
         raise ValueError(f"{name} is {shown(number)}, but must be less than 2**63")
     return number
@@ -122,10 +126,16 @@ def unknown_name(name: str, value: str, known: Iterable[str]) -> NoReturn:
     raise ValueError(f"{name} {shown(value)} is not known{hint} Known: {', '.join(known)}")
 
 
+@lru_cache(maxsize=64)
+def _slots(cls: type) -> tuple[str, ...]:
+    """Those of a class and of what it is derived from, the oldest first."""
+    return tuple(name for base in reversed(cls.__mro__) for name in vars(base).get("__slots__", ()))
+
+
 class Options:
     """Base of the small immutable objects: keyword-only, checked when made, compared by value, pickled by options.
 
-    The options are the subclass's `__slots__`, in the order of its `__init__`.
+    The options are the `__slots__` of its class, in the order of its `__init__`, and of classes derived from it.
     """
 
     __slots__ = ()
@@ -135,8 +145,7 @@ class Options:
             object.__setattr__(self, name, value)
 
     def _options(self) -> dict[str, Any]:
-        names: tuple[str, ...] = self.__slots__
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _slots(type(self))}
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable; make a new one with another {name}")
