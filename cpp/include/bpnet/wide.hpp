@@ -61,12 +61,11 @@ bool goes_together(const Model<Scalar>& net) {
   return is_wide(net) && *std::max_element(first_layer, net.sizes().end()) >= engine::packed_from;
 }
 
-/// The same of a prediction. Columns of weights that are shorter than a page are read as quickly where they lie, by a
-/// tile in unit lanes.
+/// The same of a prediction: narrower layers' weights are read as quickly where they lie, by a tile in unit lanes.
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net) {
-  constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));
-  return is_wide(net) && *std::max_element(net.sizes().begin() + 1, net.sizes().end()) >= far_apart;
+  const auto first_layer = net.sizes().begin() + 1;
+  return is_wide(net) && *std::max_element(first_layer, net.sizes().end()) >= engine::far_apart<Scalar>;
 }
 
 /// One group of tiles on its way there and back.

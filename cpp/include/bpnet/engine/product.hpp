@@ -97,6 +97,10 @@ void combine(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const 
 /// pages apart.
 inline constexpr Index packed_rows = 48;
 
+/// Columns of so many weights are that far apart that a piece of each is slow to come by.
+template <class Scalar>
+inline constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));
+
 /// Layers of at least so many outputs are packed: from here on a column of W is longer than what stays at hand of it.
 inline constexpr Index packed_from = 256;
 
@@ -146,14 +150,15 @@ namespace detail {
 
 /// Samples x Packets outputs of `combine_units`, depth > 0: W, start and out begin at the first of these outputs.
 template <int Samples, int Packets, class Scalar>
-[[gnu::noinline]] void combine_units_block(const Scalar* W, Index column_stride, const Scalar* start, Index depth,
-                                           const Scalar* const* in, Scalar* out, Index stride) {
+[[gnu::noinline]] void combine_units_block(const Scalar* W, Index column_stride, const Scalar* start,
+                                           Index start_stride, Index depth, const Scalar* const* in, Index first,
+                                           Scalar* out, Index stride) {
   using L = Lanes<Scalar>;
   L acc[Samples][Packets];
   const Scalar* rows[Samples];
   for (int s = 0; s < Samples; ++s) {
-    rows[s] = in[s];
-    for (int p = 0; p < Packets; ++p) acc[s][p] = L::load(start + p * L::size);
+    rows[s] = in[s] + first;
+    for (int p = 0; p < Packets; ++p) acc[s][p] = L::load(start + s * start_stride + p * L::size);
   }
   Index i = 0;
   do {
@@ -169,11 +174,12 @@ template <int Samples, int Packets, class Scalar>
     for (int p = 0; p < Packets; ++p) acc[s][p].store(out + s * stride + p * L::size);
 }
 
-/// out = W in + start over unit lanes: the columns of W (n_out, depth) lie column_stride apart; in: m pointers to depth
-/// numbers; out: m rows, `stride` apart. Whole registers are read of W and start and written of out.
+/// out = W in + start over unit lanes: the columns of W (n_out, depth) lie column_stride apart; in: m pointers to where
+/// the depth begins at `first`; start: m rows, start_stride apart, which may be out's; out: m rows, `stride` apart.
+/// Whole registers are read of W and start and written of out.
 template <class Scalar>
-void combine_units(const Scalar* W, Index column_stride, const Scalar* start, Index n_out, Index depth,
-                   const Scalar* const* in, Scalar* out, Index stride, Index m) {
+void combine_units(const Scalar* W, Index column_stride, const Scalar* start, Index start_stride, Index n_out,
+                   Index depth, const Scalar* const* in, Index first, Scalar* out, Index stride, Index m) {
   using L = Lanes<Scalar>;
   const Index packets = (n_out + L::size - 1) / L::size;
   in_blocks<Block<Scalar>::packets>(
@@ -182,7 +188,8 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
         in_blocks<most>(
             m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
               const Index j = packet * L::size;
-              combine_units_block<n_samples(), n_packets()>(W + j, column_stride, start + j, depth, in + sample,
+              combine_units_block<n_samples(), n_packets()>(W + j, column_stride, start + sample * start_stride + j,
+                                                            start_stride, depth, in + sample, first,
                                                             out + sample * stride + j, stride);
             });
       });
@@ -211,7 +218,15 @@ void turn_columns(const Scalar* W, Index n_out, Index columns, Scalar* turned) {
 template <class Scalar>
 void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* const* a, Scalar* z,
                   Index stride, Index m) {
-  detail::combine_units(W, n_out, b, n_out, n_in, a, z, stride, m);
+  // Where columns are far apart and few samples share what it takes to fetch them, a few at a time are read from one
+  // end to the other.
+  constexpr Index few_columns = 16, few_samples = 16;
+  constexpr Index much = Index(8) << 20;  // bytes
+  if (n_out < far_apart<Scalar> || n_out * n_in < much / static_cast<Index>(sizeof(Scalar)) || m > few_samples)
+    return detail::combine_units(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m);
+  for (Index i = 0; i < n_in; i += few_columns)
+    detail::combine_units(W + i * n_out, n_out, i == 0 ? b : z, i == 0 ? 0 : stride, n_out,
+                          std::min(few_columns, n_in - i), a, i, z, stride, m);
 }
 
 /// out = W^T delta over unit lanes. (BP5)
@@ -227,11 +242,24 @@ void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, I
   for (Index i = 0; i < n_in; i += width) {
     const Index columns = std::min(width, n_in - i);
     detail::turn_columns(W + i * n_out, n_out, columns, panel);
-    detail::combine_units(panel, width, zeros.data(), columns, n_out, rows.data(), out + i, out_stride, m);
+    detail::combine_units(panel, width, zeros.data(), 0, columns, n_out, rows.data(), 0, out + i, out_stride, m);
   }
 }
 
 namespace detail {
+
+/// Columns x any number of outputs: z = start + W a of a few columns of W, each read from one end to the other.
+template <int Columns, class Scalar>
+void add_columns(const Scalar* W, const Scalar* start, Index n_out, const Scalar* a, Scalar* z) {
+  using L = Lanes<Scalar>;
+  L x[Columns];
+  for (int c = 0; c < Columns; ++c) x[c] = L(a[c]);
+  for (Index j = 0; j < n_out; j += L::size) {
+    L sum = L::load(start + j);
+    for (int c = 0; c < Columns; ++c) sum = madd(L::load(W + c * n_out + j), x[c], sum);
+    sum.store(z + j);
+  }
+}
 
 /// affine_one for any number of outputs.
 template <class Scalar>
@@ -255,9 +283,12 @@ template <class Scalar>
     for (int p = 0; p < P; ++p) acc[p].store(z + (packet + p) * L::size);
   };
   if (packets <= most) return with_constant<most>(packets, [&](auto all) { some(0, all); });
-  const Index parts = (packets + most - 1) / most, each = (packets + parts - 1) / parts;
-  for (Index packet = 0; packet < packets; packet += each)
-    with_constant<most>(std::min(each, packets - packet), [&](auto count) { some(packet, count); });
+  // More would walk long columns piece by piece, and memory would wait: so a few columns at a time, and sums in z.
+  const Scalar* start = b;
+  in_ladder<8>(
+      n_in, [&](Index i, auto columns) __attribute__((always_inline)) {
+        add_columns<columns()>(W + i * n_out, std::exchange(start, z), n_out, a + i, z);
+      });
 }
 
 }  // namespace detail

@@ -1,0 +1,51 @@
+/// Layers with columns of weights so long that a few of them are read at a time, from one end to the other: the chains
+/// of plain loops, bit for bit.
+#include <algorithm>
+
+#include "bpnet/engine/product.hpp"
+#include "numbers.hpp"
+#include "plain.hpp"
+
+namespace {
+
+using namespace bpnet::engine;
+using plain::fused;
+
+template <class Scalar>
+void test_layer(Index n_out, Index n_in) {
+  constexpr Index samples = 17;
+  auto W = normals<Scalar>(n_out * n_in + slack, 1), b = normals<Scalar>(n_out + slack, 2);
+  const auto a = normals<Scalar>(n_in * samples, 3);
+  std::vector<const Scalar*> rows;
+  for (Index s = 0; s < samples; ++s) rows.push_back(a.data() + s * n_in);
+
+  std::vector<Scalar> expected(to_size(n_out * samples));
+  for (Index s = 0; s < samples; ++s) {
+    Scalar* z = expected.data() + s * n_out;
+    std::copy_n(b.data(), n_out, z);
+    for (Index i = 0; i < n_in; ++i)
+      for (Index j = 0; j < n_out; ++j) z[j] = fused(W[to_size(i * n_out + j)], rows[to_size(s)][i], z[j]);
+  }
+
+  const Index stride = padded(n_out);
+  for (const Index m : {Index(1), Index(3), Index(16), samples}) {
+    std::vector<Scalar> z(to_size(m * stride));
+    affine_units(W.data(), b.data(), n_out, n_in, rows.data(), z.data(), stride, m);
+    for (Index s = 0; s < m; ++s) CHECK(same_bits(z.data() + s * stride, expected.data() + s * n_out, n_out));
+  }
+  std::vector<Scalar> one(to_size(stride));
+  affine_one(W.data(), b.data(), n_out, n_in, a.data(), one.data());
+  CHECK(same_bits(one.data(), expected.data(), n_out));
+}
+
+}  // namespace
+
+int main() {
+  for (const Index n_in : {1, 7, 8, 21}) {
+    test_layer<float>(1000, n_in);
+    test_layer<double>(1000, n_in);
+  }
+  test_layer<float>(2049, 1027);
+  test_layer<double>(1031, 1021);
+  return check_report();
+}
