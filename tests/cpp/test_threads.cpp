@@ -60,19 +60,27 @@ void test_items() {
 
 /// Every thread computes as its caller does, also where the pool is older than the caller's way of rounding.
 void test_arithmetic() {
-  for (const int rounding : {FE_DOWNWARD, FE_TONEAREST}) {
+  const auto rounded = [] {
+    volatile double one = -1, three = 3;
+    return one / three;
+  };
+  std::set<double> results;
+  for (const int rounding : {FE_DOWNWARD, FE_UPWARD, FE_TONEAREST}) {
     std::fesetround(rounding);
+    const double expected = rounded();
+    results.insert(expected);
     std::mutex lock;
     std::set<std::thread::id> seen;
     for (int k = 0; k < 1000 && seen.size() < 2; ++k)
       loop(4, 4, [&](Index, const engine::Checkpoint&) {
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
         const std::scoped_lock hold(lock);
-        CHECK(std::fegetround() == rounding);
+        CHECK(rounded() == expected);
         seen.insert(std::this_thread::get_id());
       });
     CHECK(seen.size() >= 2);
   }
+  CHECK(results.size() == 2);  // so the ways do differ
 }
 
 /// What a body throws reaches the caller, whichever thread it was on, and the pool goes on.

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cfenv>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -16,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "bpnet/engine/rounding.hpp"
 #include "bpnet/types.hpp"
 
 namespace bpnet::engine {
@@ -46,7 +46,7 @@ class Pool {
     context_ = &job;
     call_ = [](void* context, int worker) { (*static_cast<Job*>(context))(worker); };
     left_.store(0, std::memory_order_relaxed);
-    std::fegetenv(&arithmetic_);
+    rounding_ = Rounding::of_this_thread();
     const std::uint64_t generation = state_.load(std::memory_order_relaxed) / max_workers + 1;
     gate_.store(generation * gate_size);
     state_.store(generation * max_workers + static_cast<std::uint64_t>(workers - 1), std::memory_order_release);
@@ -83,7 +83,7 @@ class Pool {
       state_.wait(seen, std::memory_order_acquire);
       seen = state_.load(std::memory_order_acquire);
       if (static_cast<std::uint64_t>(id) > seen % max_workers || !enter(seen / max_workers)) continue;
-      std::fesetenv(&arithmetic_);  // rounding and subnormals as the caller has them: the same bits
+      rounding_.take_over();  // the same bits, whoever computes
       call_(context_, id);
       const std::uint64_t left = left_.fetch_add(1) + 1, gate = gate_.load();
       if ((gate & gate_closed) != 0 && left == gate % gate_closed) {
@@ -122,7 +122,7 @@ class Pool {
   int helpers_ = 0;
   void (*call_)(void*, int) = nullptr;
   void* context_ = nullptr;
-  std::fenv_t arithmetic_{};
+  Rounding rounding_;                             ///< the caller's
   std::atomic<std::uint64_t> state_{0};           ///< number of the job * max_workers + its helpers, as one
   std::atomic<std::uint64_t> gate_{gate_closed};  ///< number of the job, closed or not, helpers that have entered
   std::atomic<std::uint64_t> left_{0};            ///< of those, how many have left; in one order with the gate
