@@ -154,3 +154,21 @@ def test_a_trainer_is_neither_copied_nor_pickled(copying):
 def test_numbers_too_long_to_print_are_refused_by_name(name, sign):
     with pytest.raises(ValueError, match=f"^{name} is too long to print, but must be"):
         bpnet.Network([1, 1]).fit([[0.5]], [[0.5]], **{name: sign * 10**5000})
+
+
+def test_calling_a_network_is_predicting():
+    class Doubled(bpnet.Network):
+        def predict(self, x, out=None, *, threads=None):
+            return 2 * super().predict(x, out, threads=threads)
+
+    net = Doubled([3, 2], seed=0)
+    assert bits(net(np.ones(3))) == bits(net.predict(np.ones(3))) == bits(2 * bpnet.Network.predict(net, np.ones(3)))
+
+
+def test_an_init_that_fails_changes_nothing():
+    net = bpnet.Network([2, 3, 1], seed=1)
+    config, before = net.config, bits(net.parameters)
+    for bad in ({"seed": -1}, {"bias_init": "none"}, {"dtype": "float16"}):
+        with pytest.raises((TypeError, ValueError)):
+            net.__init__([4, 1], init="zeros", **bad)
+        assert (net.config, bits(net.parameters)) == (config, before)

@@ -1,5 +1,7 @@
 """Training: what steps, Trainer and fit promise each other."""
 
+import warnings
+
 import bpnet
 import numpy as np
 import pytest
@@ -336,6 +338,25 @@ def test_targets_out_of_range_warn_once(output, low, high, warns, data, recwarn)
     found = [w for w in recwarn if issubclass(w.category, bpnet.TargetRangeWarning)]
     assert len(found) == warns
     assert len(recwarn) == warns
+
+
+def test_standardised_class_labels_warn(data):
+    labels = np.arange(30) % 2
+    for y, warns in ((None, False), (np.eye(2)[labels], True)):
+        net = bpnet.Network([3, 4, 2], output_activation="softmax", seed=0)
+        net.normalize(data[0], y)
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            net.fit(data[0], labels, cost="cross_entropy", epochs=1)
+        assert [w.category for w in found] == [bpnet.TargetRangeWarning] * warns
+
+
+def test_a_refused_step_does_not_use_up_the_warning(data):
+    trainer = bpnet.Trainer(bpnet.Network([3, 1], seed=0))
+    with pytest.raises(ValueError, match="y has shape"):
+        trainer.step(data[0], np.zeros((2, 3)))
+    with pytest.warns(bpnet.TargetRangeWarning):
+        trainer.step(data[0], np.full(30, 9.0))
 
 
 def test_normalized_targets_are_judged_standardised(data, recwarn):

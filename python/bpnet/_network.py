@@ -115,11 +115,11 @@ class Network:
         names = check_activations(activation, output_activation, len(checked) - 1)
         kind = check_dtype(dtype)
         check_capacity(checked, kind)
-        self._init, weights = resolve_weight_init(init)
-        self._bias_init, biases = resolve_bias_init(bias_init)
-        self._seed = resolve_seed(seed)
-        self._sizes = checked
+        init, weights = resolve_weight_init(init)
+        bias_init, biases = resolve_bias_init(bias_init)
+        seed = resolve_seed(seed)
         self._native = allocate(_core.Network32 if kind == FLOAT32 else _core.Network64, checked, names)
+        self._init, self._bias_init, self._seed, self._sizes = init, bias_init, seed, checked
         self._predict = self._native.predict
         self._warned = False
         return weights, biases
@@ -319,7 +319,7 @@ class Network:
 
     def __call__(self, x: ArrayLike, out: NDArray[Any] | None = None, *, threads: int | None = None) -> NDArray[Any]:
         """The same as `predict`."""
-        return self._predict(x, out, threads)
+        return self.predict(x, out, threads=threads)
 
     def forward(self, x: ArrayLike, *, threads: int | None = None) -> Activations:
         """z^l and a^l of every layer. (F1, F2)

@@ -23,22 +23,31 @@ def warn_of_targets_out_of_range(net: Network, y: ArrayLike) -> None:
         return
     y = as_array("y", y).view(np.ndarray)  # whatever a subclass makes of a minimum
     if net.sizes[-1] > 1 and y.ndim < 2:  # class labels, one sample, or refused later
+        if net.output_shift is not None and y.dtype.kind in "iu" and y.shape != (net.sizes[-1],):
+            _warn(
+                net,
+                "y has class labels, but the network standardises y: what cross_entropy sees are no probabilities. "
+                "Take net.normalize(x) alone",
+            )
         return
     if net._native.targets_in_range(y):
         return
     low, high = float(np.fmin.reduce(y, axis=None)), float(np.fmax.reduce(y, axis=None))  # which pass over NaN
     if max(-low, high) > float(np.finfo(net.dtype).max):  # which is refused, and not for its range
         return
+    name = net.activations[-1]
+    _warn(
+        net,
+        f"y goes from {low:.4g} to {high:.4g}, but the network's output {_reach(net, name)}: no training can fit that. "
+        'Take output_activation="identity" (with net.normalize(y=y) where y is far from unit scale), or rescale y',
+    )
+
+
+def _warn(net: Network, text: str) -> None:
     import warnings
 
     net._warned = True
-    name = net.activations[-1]
-    warnings.warn(
-        f"y goes from {low:.4g} to {high:.4g}, but the network's output {_reach(net, name)}: no training can fit that. "
-        'Take output_activation="identity" (with net.normalize(y=y) where y is far from unit scale), or rescale y',
-        TargetRangeWarning,
-        stacklevel=_levels_to_user(),
-    )
+    warnings.warn(text, TargetRangeWarning, stacklevel=_levels_to_user())
 
 
 def _reach(net: Network, name: str) -> str:

@@ -205,9 +205,12 @@ class Trainer:
         DivergenceError
             Where cost or parameters stop being finite; the network is as before the step.
         """
-        if not self._targets_seen:
-            self._look_at_targets(y)
-        return self._step(x, y, sample_weight)
+        if self._targets_seen:
+            return self._step(x, y, sample_weight)
+        warn_of_targets_out_of_range(self._net, y)
+        cost = self._step(x, y, sample_weight)
+        self._targets_seen = True  # once these fitted
+        return cost
 
     def apply(self, gradient: Gradient | ArrayLike) -> None:
         """One update along a gradient of the caller's own making.
@@ -319,7 +322,8 @@ class Trainer:
         if validation is not None:
             x, y, sample_weight, held_out = split_validation(x, y, sample_weight, validation)
         is_fraction = is_number(validation)
-        self._look_at_targets(y)
+        warn_of_targets_out_of_range(self._net, y)
+        self._targets_seen = True
 
         run = _Run(self, epochs, batch_size, x if progress else None, callback)
         try:
@@ -431,10 +435,6 @@ class Trainer:
     def _total(self, weights: NDArray[Any]) -> float:
         """Their sum as the core has it: in the network's dtype, one after the other."""
         return float(np.cumsum(np.array(weights, self._net.dtype), dtype=np.float64)[-1])
-
-    def _look_at_targets(self, y: ArrayLike) -> None:
-        self._targets_seen = True
-        warn_of_targets_out_of_range(self._net, y)
 
 
 class _Run:
