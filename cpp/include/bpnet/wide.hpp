@@ -47,25 +47,29 @@ class TileGroup {
 
 namespace detail {
 
-/// Whether a network's weights are worth being walked block by block.
+/// Whether a network's weights are worth being walked block by block: where there are that many bytes of them.
 template <class Scalar>
-bool is_wide(const Model<Scalar>& net) {
-  return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= 1e6;
+bool is_wide(const Model<Scalar>& net, double bytes = 1e6) {
+  return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= bytes;
+}
+
+/// The largest of n_1..n_L.
+template <class Scalar>
+Index widest_output(const Model<Scalar>& net) {
+  return *std::max_element(net.sizes().begin() + 1, net.sizes().end());
 }
 
 /// Whether tiles gain from going through the layers together: where the rows of some layer are packed for them.
 /// Elsewhere each thread is quicker with tiles of its own.
 template <class Scalar>
 bool goes_together(const Model<Scalar>& net) {
-  const auto first_layer = net.sizes().begin() + 1;
-  return is_wide(net) && *std::max_element(first_layer, net.sizes().end()) >= engine::packed_from;
+  return is_wide(net) && widest_output(net) >= engine::packed_from;
 }
 
 /// The same of a prediction: narrower layers' weights are read as quickly where they lie, by a tile in unit lanes.
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net) {
-  const auto first_layer = net.sizes().begin() + 1;
-  return is_wide(net) && *std::max_element(first_layer, net.sizes().end()) >= engine::far_apart<Scalar>;
+  return is_wide(net) && widest_output(net) >= engine::far_apart<Scalar>;
 }
 
 /// One group of tiles on its way there and back.
