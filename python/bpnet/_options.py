@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from functools import lru_cache
 from numbers import Real
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -126,12 +125,6 @@ def unknown_name(name: str, value: str, known: Iterable[str]) -> NoReturn:
     raise ValueError(f"{name} {shown(value)} is not known{hint} Known: {', '.join(known)}")
 
 
-@lru_cache(maxsize=64)
-def _slots(cls: type) -> tuple[str, ...]:
-    """Those of a class and of what it is derived from, the oldest first."""
-    return tuple(name for base in reversed(cls.__mro__) for name in vars(base).get("__slots__", ()))
-
-
 class Options:
     """Base of the small immutable objects: keyword-only, checked when made, compared by value, pickled by options.
 
@@ -139,13 +132,18 @@ class Options:
     """
 
     __slots__ = ()
+    _names: ClassVar[tuple[str, ...]] = ()
 
     def _set(self, **options: object) -> None:
         for name, value in options.items():
             object.__setattr__(self, name, value)
 
     def _options(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _slots(type(self))}
+        return {name: getattr(self, name) for name in self._names}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._names = tuple(name for base in reversed(cls.__mro__) for name in vars(base).get("__slots__", ()))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable; make a new one with another {name}")
