@@ -36,6 +36,21 @@ void loop(int threads, Index items, const Body& body, Watcher* watcher = nullptr
   engine::parallel_for({threads, watcher}, pulse, items, 1e9, body);
 }
 
+/// How many threads came to jobs of four items; `look` is called in each, one at a time.
+template <class Look>
+std::size_t threads_seen(const Look& look) {
+  std::mutex lock;
+  std::set<std::thread::id> seen;
+  for (int k = 0; k < 1000 && seen.size() < 2; ++k)
+    loop(4, 4, [&](Index, const engine::Checkpoint&) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      const std::scoped_lock hold(lock);
+      seen.insert(std::this_thread::get_id());
+      look();
+    });
+  return seen.size();
+}
+
 /// Every item is done once, and more than one thread does them.
 void test_items() {
   for (const int threads : {1, 2, 3, 7, 100})
@@ -44,16 +59,9 @@ void test_items() {
       loop(threads, items, [&](Index item, const engine::Checkpoint&) { ++done[to_size(item)]; });
       for (const auto& times : done) CHECK(times == 1);
     }
-  std::mutex lock;
+  const std::size_t several = threads_seen([] {});
+  CHECK(several >= 2 && several <= 4);
   std::set<std::thread::id> seen;
-  for (int k = 0; k < 1000 && seen.size() < 2; ++k)
-    loop(4, 4, [&](Index, const engine::Checkpoint&) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      const std::scoped_lock hold(lock);
-      seen.insert(std::this_thread::get_id());
-    });
-  CHECK(seen.size() >= 2 && seen.size() <= 4);
-  seen.clear();
   loop(1, 100, [&](Index, const engine::Checkpoint&) { seen.insert(std::this_thread::get_id()); });
   CHECK(seen.size() == 1);
 }
@@ -69,16 +77,7 @@ void test_arithmetic() {
     std::fesetround(rounding);
     const double expected = rounded();
     results.insert(expected);
-    std::mutex lock;
-    std::set<std::thread::id> seen;
-    for (int k = 0; k < 1000 && seen.size() < 2; ++k)
-      loop(4, 4, [&](Index, const engine::Checkpoint&) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        const std::scoped_lock hold(lock);
-        CHECK(rounded() == expected);
-        seen.insert(std::this_thread::get_id());
-      });
-    CHECK(seen.size() >= 2);
+    CHECK(threads_seen([&] { CHECK(rounded() == expected); }) >= 2);
   }
   CHECK(results.size() == 2);  // so the ways do differ
 }
