@@ -9,8 +9,9 @@
 namespace bpnet {
 
 /// An estimate of what a tile costs in either layout, in multiply-adds of whole registers. Unit lanes are empty where a
-/// layer's outputs do not fill their last register, sample lanes where samples do not; sample lanes have the rows of x
-/// and y turned around and, on the way back, every delta; unit lanes have the weights turned around on the way back.
+/// layer's outputs do not fill their last register, sample lanes where samples do not, in products and in activations;
+/// sample lanes have the rows of x and y turned around and, on the way back, every delta; unit lanes have the weights
+/// turned around on the way back.
 template <class Scalar>
 class LayoutChoice {
  public:
@@ -18,9 +19,15 @@ class LayoutChoice {
     const double lanes = kernels<Scalar>().lanes;
     const auto registers = [&](double n) { return std::ceil(n / lanes); };
     Estimate there, back;
-    there.turned = static_cast<double>(sizes.front() + sizes.back());
+    there.lanes_register =
+        turning_rows * static_cast<double>(sizes.front()) + turning * static_cast<double>(sizes.back());
     for (std::size_t l = 1; l < sizes.size(); ++l) {
       const auto n_out = static_cast<double>(sizes[l]), n_in = static_cast<double>(sizes[l - 1]);
+      const double padded = static_cast<double>(engine::padded(sizes[l])) / lanes;
+      for (Estimate* e : {&there, &back}) {
+        e->units_sample += elementwise * padded + calling;
+        e->lanes_register += elementwise * n_out;
+      }
       there.units_sample += n_in * registers(n_out);
       there.lanes_register += n_in * n_out;
       there.lanes_tile += starting * n_in * n_out;
@@ -28,7 +35,7 @@ class LayoutChoice {
       const double by_units = n_in * registers(n_out), by_inputs = n_out * registers(n_in);
       back.units_sample += by_units;
       back.lanes_sample += std::min(by_units, by_inputs);  // roles are exchanged where that pays
-      back.turned += n_out;
+      back.lanes_register += turning * n_out;
       if (l == 1) continue;
       back.units_sample += by_inputs;
       back.units_tile += turning_weights * n_out * registers(n_in);
@@ -45,7 +52,7 @@ class LayoutChoice {
     const auto samples = static_cast<double>(m);
     const double registers = static_cast<double>(engine::padded(m)) / kernels<Scalar>().lanes;
     const double units = samples * e.units_sample + e.units_tile;
-    const double lanes = registers * (e.lanes_register + turning * e.turned) + samples * e.lanes_sample + e.lanes_tile +
+    const double lanes = registers * e.lanes_register + samples * e.lanes_sample + e.lanes_tile +
                          (m == engine::padded(m) ? 0 : entering);
     return units <= lanes ? engine::Layout::unit_lanes : engine::Layout::sample_lanes;
   }
@@ -53,16 +60,18 @@ class LayoutChoice {
  private:
   static constexpr double starting = 0.05;  ///< of a weight's chain, whatever the samples
   static constexpr double turning = 3.2;    ///< a register of numbers turned around
-  static constexpr double turning_weights = 5;
-  static constexpr double entering = 100;  ///< a tile whose samples do not fill its registers
-  static constexpr double packing = 3;     ///< a register of weights copied out
+  static constexpr double turning_rows = 8, turning_weights = 5;
+  static constexpr double elementwise = 10;  ///< a register's activation, or the rest of its way back
+  static constexpr double calling = 10;      ///< a sample's share of beginning and ending a block of units
+  static constexpr double entering = 100;    ///< a tile whose samples do not fill its registers
+  static constexpr double packing = 3;       ///< a register of weights copied out
 
   struct Estimate {
     double units_sample = 0, units_tile = 0;
-    double lanes_sample = 0, lanes_register = 0, lanes_tile = 0, turned = 0;
+    double lanes_sample = 0, lanes_register = 0, lanes_tile = 0;
     Estimate operator+(const Estimate& b) const {
-      return {units_sample + b.units_sample,     units_tile + b.units_tile, lanes_sample + b.lanes_sample,
-              lanes_register + b.lanes_register, lanes_tile + b.lanes_tile, turned + b.turned};
+      return {units_sample + b.units_sample, units_tile + b.units_tile, lanes_sample + b.lanes_sample,
+              lanes_register + b.lanes_register, lanes_tile + b.lanes_tile};
     }
   };
   Estimate forward_, both_;
