@@ -137,6 +137,18 @@ def test_options_of_a_derived_class_count():
     class Further(bpnet.Adam):
         __slots__ = ()
 
+    class Noted(bpnet.Huber):
+        __slots__ = ("__weakref__",)
+
+    class Named(bpnet.Huber):
+        __slots__ = "label"
+
+        def __init__(self, *, delta, label):
+            super().__init__(delta=delta)
+            self._set(label=label)
+
+    assert repr(Noted(delta=2.0)) == "bpnet.Noted(delta=2.0)"
+    assert repr(Named(delta=2.0, label=7)) == "bpnet.Named(delta=2.0, label=7)"
     net = bpnet.Network([1, 1], output_activation="identity", init="zeros")
     assert Near(delta=1.0) != Near(delta=5.0)
     assert [net.cost([1.0], [10.0], Near(delta=delta)) for delta in (1.0, 5.0)] == [9.5, 37.5]

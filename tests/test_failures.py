@@ -82,6 +82,17 @@ def test_a_bad_row_of_a_fraction_is_named_where_it_was_cut_off(data):
         net.fit(x, y, epochs=1, validation=0.1)
 
 
+def test_what_a_callback_raises_is_not_taken_for_a_bad_row(data):
+    mine = ValueError("validation cost rose")
+
+    def raising(trainer, epoch, history):
+        raise mine
+
+    with pytest.raises(ValueError, match="^validation cost rose$") as caught:
+        make().fit(*data, epochs=1, validation=0.1, callback=raising)
+    assert caught.value is mine
+
+
 def test_a_row_that_a_callback_spoils_is_named(data):
     x, y = data[0].copy(), data[1]
     net = make()

@@ -143,7 +143,9 @@ class Options:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._names = tuple(name for base in reversed(cls.__mro__) for name in vars(base).get("__slots__", ()))
+        slots = [vars(base).get("__slots__", ()) for base in reversed(cls.__mro__)]
+        names = [name for s in slots for name in ((s,) if isinstance(s, str) else s)]
+        cls._names = tuple(name for name in names if not name.startswith("__"))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable; make a new one with another {name}")

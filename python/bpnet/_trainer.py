@@ -287,7 +287,8 @@ class Trainer:
         Raises
         ------
         TypeError, ValueError
-            Where an argument does not fit (the network is untouched) or a row is not finite (it is as before).
+            Where an argument does not fit (the network is untouched) or a row is not finite (it is as before; where a
+            callback made it so, as after the last finished step).
         DivergenceError
             Where cost or parameters stop being finite; the network is as after the last epoch whose parameters were
             finite.
@@ -340,7 +341,8 @@ class Trainer:
                 run.on_progress if progress else None,
             )
         except ValueError as error:
-            if is_fraction and type(error) is ValueError and str(error).startswith("validation "):
+            of_data = not history.cost and str(error).startswith("validation ")  # not a callback's
+            if is_fraction and of_data and type(error) is ValueError:
                 raise ValueError(f"{error} (counted from row {len(x)} of x, where the validation begins)") from None
             raise
         finally:

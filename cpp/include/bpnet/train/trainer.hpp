@@ -92,7 +92,8 @@ class Trainer {
   }
 
   /// Trains on x and y for some epochs; see FitOptions. `validation` may be null; so may `on_epoch`.
-  /// Throws: std::invalid_argument for what does not fit and for data that is not finite, the network untouched;
+  /// Throws: std::invalid_argument for what does not fit and for data that is not finite, the network untouched (where
+  /// the data became so meanwhile, as after the last finished step);
   /// DivergenceError, the network as after the last epoch that ended with finite parameters; what the watcher or
   /// on_epoch throws, the network as after the last finished step.
   History fit(const Samples& x, const Targets& y, const FitOptions& options, const Weights<Scalar>& weights = {},
