@@ -1,5 +1,5 @@
-/// Layers with columns of weights so long that a few of them are read at a time, from one end to the other: the chains
-/// of plain loops, bit for bit.
+/// Layers with so many weights that some columns of them are read at a time, from one end to the other: the chains of
+/// plain loops, bit for bit.
 #include <algorithm>
 
 #include "bpnet/engine/product.hpp"
@@ -28,7 +28,7 @@ void test_layer(Index n_out, Index n_in) {
   }
 
   const Index stride = padded(n_out);
-  for (const Index m : {Index(1), Index(3), Index(16), samples}) {
+  for (const Index m : {1, 2, 3, 4, 5, 7, 8, 13, 16, static_cast<int>(samples)}) {
     std::vector<Scalar> z(to_size(m * stride));
     affine_units(W.data(), b.data(), n_out, n_in, rows.data(), z.data(), stride, m);
     for (Index s = 0; s < m; ++s) CHECK(same_bits(z.data() + s * stride, expected.data() + s * n_out, n_out));
@@ -47,5 +47,7 @@ int main() {
   }
   test_layer<float>(2049, 1027);
   test_layer<double>(1031, 1021);
+  test_layer<float>(40'007, 17);
+  test_layer<double>(2500, 130);
   return check_report();
 }

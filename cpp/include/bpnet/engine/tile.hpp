@@ -36,6 +36,8 @@ struct Block {
   static constexpr int packets = many_registers ? 4 : 2;
   /// Rows where only P registers are needed: as many accumulators, or enough chains to hide their latency.
   static constexpr int rows_for(int P) { return many_registers ? (P <= 2 ? 12 : rows) : rows * (P == 1 ? 2 : 1); }
+  /// Registers beside each of R rows, where there are no more rows: as many accumulators again.
+  static constexpr int packets_for(int R) { return rows * packets / R; }
   static constexpr Index panel = packets * Lanes<Scalar>::size;  ///< units that one block of a weight gradient is wide
 };
 
