@@ -85,6 +85,16 @@ def test_predict_group_by_group_equals_row_by_row(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m", [2, 13, 24, 64, 65, 150])
+def test_threads_share_few_samples(m, dtype):
+    """Through wide layers even the samples of one tile are shared out."""
+    net, x, _ = wide([700, 1030, 300], m, dtype)
+    rows = bits(np.array([net.predict(row) for row in x]))
+    for threads in (1, 2, 3, 7, 64):
+        assert bits(net.predict(x, threads=threads)) == rows
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sizes", [[64, 64, 64, 10], [100, 300, 20]])
 @pytest.mark.parametrize("rows", [100, 300, 1100])
 def test_shards_handed_to_the_optimiser_in_parts_equal_a_whole_gradient(rows, sizes, dtype):

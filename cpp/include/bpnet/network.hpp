@@ -35,14 +35,16 @@ class Network : public Model<Scalar_> {
   void predict(const Samples& x, Scalar* out, const Call& call = {}) const {
     check_width(x, n_inputs(), "x");
     if (x.count == 1 && x.in_place<Scalar>()) return predict_one(x.row<Scalar>(0), out);
-    if (x.count <= engine::tile_samples) return predict_tile(x, 0, x.count, out);
+    const Index at_once = samples_at_once(x.count, call.threads);
+    if (x.count <= at_once) return predict_tile(x, 0, x.count, out);
     engine::Pulse pulse(call.watcher);
-    if (detail::predicts_together<Scalar>(*this)) return predict_wide(x, out, call, pulse);
-    const Index tiles = (x.count + engine::tile_samples - 1) / engine::tile_samples;
-    engine::parallel_for(call, pulse, tiles, tile_work(false), [&](Index tile, const engine::Checkpoint& checkpoint) {
-      const Index first = tile * engine::tile_samples;
-      predict_tile(x, first, std::min(engine::tile_samples, x.count - first), out);
-      checkpoint(tile_work(false));
+    if (detail::predicts_together<Scalar>(*this, x.count)) return predict_wide(x, out, call, pulse);
+    const Index pieces = (x.count + at_once - 1) / at_once;
+    const double work = detail::work_of(*this, false) * static_cast<double>(at_once);
+    engine::parallel_for(call, pulse, pieces, work, [&](Index piece, const engine::Checkpoint& checkpoint) {
+      const Index first = piece * at_once;
+      predict_tile(x, first, std::min(at_once, x.count - first), out);
+      checkpoint(work);
     });
   }
 
@@ -149,6 +151,15 @@ class Network : public Model<Scalar_> {
     std::vector<Activation> all(n < 2 ? 0 : n - 1, inner);
     if (!all.empty()) all.back() = output;
     return all;
+  }
+
+  /// Samples that a thread predicts at a time: a tile or, through wide layers, fewer, so that all have as many.
+  Index samples_at_once(Index count, int threads) const {
+    constexpr Index worth_sharing = 12;
+    if (threads <= 1 || count <= worth_sharing || !detail::goes_together<Scalar>(*this)) return engine::tile_samples;
+    const Index tiles = (count + engine::tile_samples - 1) / engine::tile_samples;
+    const Index pieces = (tiles + threads - 1) / threads * threads;
+    return std::max(worth_sharing, (count + pieces - 1) / pieces);
   }
 
   double tile_work(bool backward) const { return detail::work_of(*this, backward) * engine::tile_samples; }

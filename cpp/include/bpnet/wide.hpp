@@ -66,10 +66,12 @@ bool goes_together(const Model<Scalar>& net) {
   return is_wide(net) && widest_output(net) >= engine::packed_from;
 }
 
-/// The same of a prediction: narrower layers' weights are read as quickly where they lie, by a tile in unit lanes.
+/// The same of a prediction of so many samples. A tile in unit lanes reads the weights quickly enough where they lie,
+/// but for so many tiles they are better read once.
 template <class Scalar>
-bool predicts_together(const Model<Scalar>& net) {
-  return is_wide(net) && widest_output(net) >= engine::far_apart<Scalar>;
+bool predicts_together(const Model<Scalar>& net, Index samples) {
+  constexpr Index many = 4 * engine::tile_samples;
+  return samples > many && is_wide(net) && widest_output(net) >= engine::far_apart<Scalar>;
 }
 
 /// One group of tiles on its way there and back.
