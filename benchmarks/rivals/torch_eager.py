@@ -21,6 +21,11 @@ def network(case: Case, problem: Problem) -> torch.nn.Sequential:
     return torch.nn.Sequential(*layers)
 
 
+def on_threads(n: int) -> None:
+    if torch.get_num_threads() != n:
+        torch.set_num_threads(n)
+
+
 class Training:
     def __init__(self, case: Case, problem: Problem, threads: int = 1) -> None:
         self.threads = threads
@@ -31,8 +36,7 @@ class Training:
         self.batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in problem.batches(case)]
 
     def run(self, epochs: int) -> None:
-        if torch.get_num_threads() != self.threads:
-            torch.set_num_threads(self.threads)
+        on_threads(self.threads)
         for _ in range(epochs):
             for x, y in self.batches:
                 self.optimizer.zero_grad()
@@ -50,6 +54,7 @@ class Prediction:
 
     @torch.inference_mode()
     def run(self, calls: int) -> None:
+        on_threads(1)
         for _ in range(calls):
             self.last = self.net(torch.from_numpy(self.x)).numpy()
 
