@@ -1,4 +1,4 @@
-"""How the cost of a training step grows with batch, width, depth and threads."""
+"""How the cost of a training step grows with batch, width, depth and threads, and of a prediction with its samples."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,11 @@ from .tables import Cells, Row, Settings, Table, beside_rivals
 from .text import times
 from .threads import counts
 
-RIVALS = ("bpnet_", "cpp_", "numpy_", "torch_eager", "jax_loop")  # the ones that are set up quickly
+RIVALS = {  # the ones that are set up quickly
+    "training": ("bpnet_", "cpp_", "numpy_", "torch_eager", "jax_loop"),
+    "prediction": ("bpnet_", "cpp_", "numpy_", "torch_eager", "onnx_"),
+}
+WHAT = {"training": "a training step", "prediction": "a prediction"}
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,10 @@ class Axis:
     network: str
     numbers: tuple[int, ...]
     case: Callable[[int], Case]
+    kind: str = "training"  # of work
 
     def table(self, works: Sequence[Work]) -> Table:
-        title = f"Microseconds a training step of {self.network} by {self.name}, {{dtype}}"
+        title = f"Microseconds {WHAT[self.kind]} of {self.network} by {self.name}, {{dtype}}"
         return Table(title, works, beside_some, partial(cells, self.name))
 
 
@@ -40,7 +45,22 @@ THREADS = Axis(
     (),
     lambda _: Case((64, 64, 64, 10), 4096),
 )
-AXES = {f"growth_{axis.name}": axis for axis in (BATCH, WIDTH, DEPTH, THREADS)}
+SAMPLES = Axis(
+    "samples",
+    "samples predicted at a time",
+    "64-64-64-10",
+    tuple(1 << k for k in range(11)),
+    lambda n: Case((64, 64, 64, 10), n),
+    "prediction",
+)
+WIDE_SAMPLES = replace(
+    SAMPLES,
+    network="2048-2048-2048",
+    numbers=tuple(1 << k for k in range(10)),
+    case=lambda n: Case((2048, 2048, 2048), n),
+)
+AXES = {f"growth_{axis.name}": axis for axis in (BATCH, WIDTH, DEPTH, THREADS, SAMPLES)}
+AXES["growth_wide_samples"] = WIDE_SAMPLES
 
 
 def tables(quick: bool, most: int, threads: int) -> dict[str, Table]:
@@ -48,7 +68,7 @@ def tables(quick: bool, most: int, threads: int) -> dict[str, Table]:
     made = {}
     for name, axis in AXES.items():
         numbers = counts(threads) if axis is THREADS else [n for n in axis.numbers[:: 1 + quick] if n <= most]
-        works = [Work("training", of_many_steps(axis.case(n)), str(n), n if axis is THREADS else 1) for n in numbers]
+        works = [Work(axis.kind, of_many_steps(axis.case(n)), str(n), n if axis is THREADS else 1) for n in numbers]
         made[name] = axis.table(works)
     return made
 
@@ -61,7 +81,7 @@ def of_many_steps(case: Case) -> Case:
 
 def beside_some(rivals: list[ModuleType], work: Work, settings: Settings) -> Row:
     """The quick ones; on several threads those that need not know their number when the process starts."""
-    some = [r for r in rivals if r.__name__.rpartition(".")[2] in RIVALS]
+    some = [r for r in rivals if r.__name__.rpartition(".")[2] in RIVALS[work.kind]]
     if work.threads > 1:
         some = [r for r in some if getattr(r, "THREADS", False)]
     # many points, read as curves: shorter rounds do
@@ -72,9 +92,10 @@ def beside_some(rivals: list[ModuleType], work: Work, settings: Settings) -> Row
 
 def cells(axis: str, rows: Sequence[Row]) -> Cells:
     names = list(rows[0].timings)
-    return [[axis, *names, "of peak"], *(line(row, names) for row in rows)]
+    return [[axis, *names, "times the best rival", "of peak"], *(line(row, names) for row in rows)]
 
 
 def line(row: Row, names: Sequence[str]) -> list[str]:
     figures = [times(row.timings[name]) if name in row.timings else "" for name in names]
-    return [row.work.name, *figures, f"{row.share_of_peak():.1%}"]
+    lead = f"{row.lead():.2f}" if len(row.timings) > 1 else ""
+    return [row.work.name, *figures, lead, f"{row.share_of_peak():.1%}"]

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes as Panel
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .growth import AXES, Axis
+from .growth import AXES, WHAT, Axis
 from .tables import Row
 
 STYLE = {
@@ -53,9 +53,10 @@ def draw_table(rows: Sequence[Row], title: str, path: Path) -> None:
 
 
 def draw_growth(tables: Mapping[str, Sequence[Row]], title: str, path: Path) -> None:
-    """A panel an axis: microseconds a step, among lines of equal share of the peak."""
-    figure = Figure(figsize=(11, 8.5), layout="constrained")
-    panels = figure.subplots(2, 2).flatten()
+    """A panel an axis: microseconds a step or a prediction, among lines of equal share of the peak."""
+    lines = (len(tables) + 1) // 2
+    figure = Figure(figsize=(11, 0.5 + 4 * lines), layout="constrained")
+    panels = figure.subplots(lines, 2, squeeze=False).flatten()
     for panel, (name, rows) in zip(panels, tables.items(), strict=False):
         draw_panel(panel, rows, AXES[name])
     for panel in panels[len(tables) :]:
@@ -73,7 +74,7 @@ def draw_panel(panel: Panel, rows: Sequence[Row], axis: Axis) -> None:
         times = [timing.minimum * 1e6 for _, timing in measured]
         width = 2.2 if rival == "bpnet" else 1.3
         panel.plot([n for n, _ in measured], times, label=rival, linewidth=width, **look(rival))
-    panel.set(xscale="log", yscale="log", xlabel=axis.unit, ylabel="microseconds a step")
+    panel.set(xscale="log", yscale="log", xlabel=axis.unit, ylabel=f"microseconds {WHAT[axis.kind]}")
     named = numbers[:: 1 + len(numbers) // 10]
     panel.set_xticks(named, list(map(str, named)))
     panel.xaxis.set_minor_locator(NullLocator())

@@ -34,5 +34,5 @@ def write(folder: Path, also: Mapping[str, Any], tables: Mapping[str, Sequence[R
         plots.draw_table(tables[name], f"{name}: {title}", written[-1])
     if grown := {name: tables[name] for name in AXES if tables.get(name)}:
         written.append(folder / "growth.png")
-        plots.draw_growth(grown, f"A training step of bpnet and others: {title}", written[-1])
+        plots.draw_growth(grown, f"bpnet and others: {title}", written[-1])
     return written

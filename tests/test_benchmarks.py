@@ -133,6 +133,8 @@ def test_growth_in_every_direction(tmp_path):
         "growth_width": ["8"],
         "growth_depth": ["1", "4"],
         "growth_threads": ["1", "2"],
+        "growth_samples": ["1", "4"],
+        "growth_wide_samples": ["1", "4"],
     }
     assert [row["batch"] for row in table(printed, "Microseconds a training step of 10-50-50-1 by batch")] == ["1", "4"]
     on_threads = written["growth_threads"]
