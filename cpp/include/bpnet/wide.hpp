@@ -67,10 +67,11 @@ bool goes_together(const Model<Scalar>& net) {
 }
 
 /// The same of a prediction of so many samples. A tile in unit lanes reads the weights quickly enough where they lie,
-/// but for so many tiles they are better read once.
+/// but for so many tiles, or with smaller registers than AVX-512's, they are better read once.
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net, Index samples) {
-  constexpr Index many = 4 * engine::tile_samples;
+  const bool wide_registers = kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
+  const Index many = (wide_registers ? 4 : 1) * engine::tile_samples;
   return samples > many && is_wide(net) && widest_output(net) >= engine::far_apart<Scalar>;
 }
 
