@@ -2,6 +2,7 @@
 /// strides and numbers. Each input is one call of one kernel; every array lies between poisoned bytes.
 #include "passes.hpp"
 #include "products.hpp"
+#include "steps.hpp"
 
 namespace {
 
