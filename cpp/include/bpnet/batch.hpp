@@ -197,7 +197,7 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
 /// share its layers, and is long enough for sample lanes.
 template <class Scalar>
 bool is_grouped(const Model<Scalar>& net, const Batch<Scalar>& batch, int threads) {
-  constexpr Index worth_sharing = 12, many = 4 * engine::tile_samples;
+  constexpr Index many = 4 * engine::tile_samples;
   const Index count = batch.rows.count;
   if (is_wide(net)) return count > (threads > 1 ? worth_sharing : engine::tile_samples);
   // partial gradients would be written and added up once a shard

@@ -155,11 +155,11 @@ class Network : public Model<Scalar_> {
 
   /// Samples that a thread predicts at a time: a tile or, through wide layers, fewer, so that all have as many.
   Index samples_at_once(Index count, int threads) const {
-    constexpr Index worth_sharing = 12;
-    if (threads <= 1 || count <= worth_sharing || !detail::goes_together<Scalar>(*this)) return engine::tile_samples;
+    if (threads <= 1 || count <= detail::worth_sharing || !detail::goes_together<Scalar>(*this))
+      return engine::tile_samples;
     const Index tiles = (count + engine::tile_samples - 1) / engine::tile_samples;
     const Index pieces = (tiles + threads - 1) / threads * threads;
-    return std::max(worth_sharing, (count + pieces - 1) / pieces);
+    return std::max(detail::worth_sharing, (count + pieces - 1) / pieces);
   }
 
   double tile_work(bool backward) const { return detail::work_of(*this, backward) * engine::tile_samples; }

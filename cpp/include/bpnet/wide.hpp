@@ -47,6 +47,9 @@ class TileGroup {
 
 namespace detail {
 
+/// Fewer samples are not worth being shared out among threads, however many weights they meet.
+inline constexpr Index worth_sharing = 12;
+
 /// Whether a network's weights are worth being walked block by block: where there are that many bytes of them.
 template <class Scalar>
 bool is_wide(const Model<Scalar>& net, double bytes = 1e6) {
@@ -72,7 +75,8 @@ template <class Scalar>
 bool predicts_together(const Model<Scalar>& net, Index samples) {
   const bool wide_registers = kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
   const Index many = (wide_registers ? 4 : 1) * engine::tile_samples;
-  return samples > many && is_wide(net) && widest_output(net) >= engine::far_apart<Scalar>;
+  constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));  // columns: pieces of them are slow to come by
+  return samples > many && is_wide(net) && widest_output(net) >= far_apart;
 }
 
 /// One group of tiles on its way there and back.

@@ -97,10 +97,6 @@ void combine(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const 
 /// pages apart.
 inline constexpr Index packed_rows = 48;
 
-/// Columns of so many weights are that far apart that a piece of each is slow to come by.
-template <class Scalar>
-inline constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));
-
 /// Layers of at least so many outputs are packed: from here on a column of W is longer than what stays at hand of it.
 inline constexpr Index packed_from = 256;
 
