@@ -22,46 +22,59 @@ namespace detail {
 /// Where the chains of a product begin; with zero_scaled each sum is multiplied with a factor at the end.
 enum class Start { zero, zero_scaled, bias, out };
 
-/// Rows x Packets outputs of `combine`, depth > 0. Stride > 0 is the tile's stride, known beforehand. What is known
+/// Rows x Packets outputs of `combine`, `blocks` > 0 times one below the other, depth > 0. Stride > 0 is the tile's
+/// stride, known beforehand, and then all of its samples have their turn, Packets registers at a time. What is known
 /// beforehand costs nothing: the accumulators stay in registers from the first number to the last.
 /// `with`: the biases, or factors laid out as `out` is.
 template <Start start, int Rows, int Packets, Index Stride, class Scalar>
-[[gnu::noinline]] void combine_block(const Scalar* W, Index row_stride, Index depth_stride, const Scalar* with,
-                                     Index depth, const Scalar* in, Scalar* out, Index any_stride) {
+[[gnu::noinline]] void combine_blocks(const Scalar* W, Index row_stride, Index depth_stride, const Scalar* with,
+                                      Index blocks, Index depth, const Scalar* in, Scalar* out, Index any_stride) {
   using L = Lanes<Scalar>;
+  constexpr Index width = Packets * L::size, samples = Stride > 0 ? Stride : width;
   const Index stride = Stride > 0 ? Stride : any_stride;
   const auto next = [stride](auto* row) __attribute__((always_inline)) {
     return Stride > 0 ? row + stride : opaque(row + stride);
   };
-  L acc[Rows][Packets];
-  Scalar* row = out;
-  for (int r = 0; r < Rows; ++r) {
-    for (int p = 0; p < Packets; ++p) {
-      if constexpr (start == Start::out)
-        acc[r][p] = L::load(row + p * L::size);
-      else
-        acc[r][p] = L(start == Start::bias ? with[r] : Scalar(0));
-    }
-    if constexpr (start == Start::out) row = next(row);
-  }
   do {
-    L x[Packets];
-    for (int p = 0; p < Packets; ++p) x[p] = L::load(in + p * L::size);
-    for (int r = 0; r < Rows; ++r) {
-      const L w(W[r * row_stride]);
-      for (int p = 0; p < Packets; ++p) acc[r][p] = madd(w, x[p], acc[r][p]);
+    for (Index first = 0; first < samples; first += width) {
+      L acc[Rows][Packets];
+      Scalar* row = out + first;
+      for (int r = 0; r < Rows; ++r) {
+        for (int p = 0; p < Packets; ++p) {
+          if constexpr (start == Start::out)
+            acc[r][p] = L::load(row + p * L::size);
+          else
+            acc[r][p] = L(start == Start::bias ? with[r] : Scalar(0));
+        }
+        if constexpr (start == Start::out) row = next(row);
+      }
+      const Scalar *numbers = in + first, *weights = W;
+      Index left = depth;
+      do {
+        L x[Packets];
+        for (int p = 0; p < Packets; ++p) x[p] = L::load(numbers + p * L::size);
+        for (int r = 0; r < Rows; ++r) {
+          const L w(weights[r * row_stride]);
+          for (int p = 0; p < Packets; ++p) acc[r][p] = madd(w, x[p], acc[r][p]);
+        }
+        numbers += stride;
+        weights += depth_stride;
+      } while (--left > 0);
+      row = out + first;
+      const Scalar* factors = start == Start::zero_scaled ? with + first : nullptr;
+      for (int r = 0; r < Rows; ++r, row = next(row)) {
+        for (int p = 0; p < Packets; ++p) {
+          if constexpr (start == Start::zero_scaled) acc[r][p] = acc[r][p] * L::load(factors + p * L::size);
+          acc[r][p].store(row + p * L::size);
+        }
+        if constexpr (start == Start::zero_scaled) factors = next(factors);
+      }
     }
-    in += stride;
-    W += depth_stride;
-  } while (--depth > 0);
-  row = out;
-  for (int r = 0; r < Rows; ++r, row = next(row)) {
-    for (int p = 0; p < Packets; ++p) {
-      if constexpr (start == Start::zero_scaled) acc[r][p] = acc[r][p] * L::load(with + p * L::size);
-      acc[r][p].store(row + p * L::size);
-    }
-    if constexpr (start == Start::zero_scaled) with = next(with);
-  }
+    W += Rows * row_stride;
+    out += Rows * stride;
+    if constexpr (start == Start::bias) with += Rows;
+    if constexpr (start == Start::zero_scaled) with += Rows * stride;
+  } while (--blocks > 0);
 }
 
 template <Start start, Index Stride, class Scalar>
@@ -69,17 +82,23 @@ void combine_from(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, c
                   Index stride) {
   using L = Lanes<Scalar>;
   constexpr int max_rows = Block<Scalar>::rows, max_packets = Block<Scalar>::packets;
-  in_ladder<max_rows>(
-      rows, [&](Index row, auto n_rows) __attribute__((always_inline)) {
-        in_blocks<max_packets>(
-            stride / L::size, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
-              const Index at = row * stride + packet * L::size, of_with = start == Start::bias ? row : at;
-              if constexpr (Stride == 0 || n_packets() == max_packets)
-                combine_block<start, n_rows(), n_packets(), Stride>(
-                    W.data + row * W.row_stride, W.row_stride, W.depth_stride,
-                    start == Start::bias || start == Start::zero_scaled ? with + of_with : nullptr, depth,
-                    in + packet * L::size, out + at, stride);
-            });
+  in_runs<max_rows>(
+      rows, [&](Index row, auto n_rows, Index blocks) __attribute__((always_inline)) {
+        const auto run = [&](Index first, auto n_packets, Index packet, Index n_blocks) __attribute__((always_inline)) {
+          const Index at = first * stride + packet * L::size, of_with = start == Start::bias ? first : at;
+          combine_blocks<start, n_rows(), n_packets(), Stride>(
+              W.data + first * W.row_stride, W.row_stride, W.depth_stride,
+              start == Start::bias || start == Start::zero_scaled ? with + of_with : nullptr, n_blocks, depth,
+              in + packet * L::size, out + at, stride);
+        };
+        if constexpr (Stride > 0)
+          run(row, std::integral_constant<int, max_packets>{}, 0, blocks);
+        else
+          for (Index k = 0; k < blocks; ++k)
+            in_blocks<max_packets>(
+                stride / L::size, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
+                  run(row + k * n_rows(), n_packets, packet, 1);
+                });
       });
 }
 

@@ -92,4 +92,17 @@ template <int Step, class Body>
   }
 }
 
+/// As `in_ladder`, but steps of one kind are handed over together: body(begin, integral_constant<int, step>, how many).
+template <int Step, class Body>
+[[gnu::always_inline]] inline void in_runs(Index n, Body&& body, Index begin = 0) {
+  if (const Index steps = (n - begin) / Step; steps > 0) {
+    body(begin, std::integral_constant<int, Step>{}, steps);
+    begin += steps * Step;
+  }
+  if constexpr (Step > 1) {
+    constexpr int next = Step > 8 ? 8 : Step > 4 ? 4 : Step > 2 ? 2 : 1;
+    in_runs<next>(n, std::forward<Body>(body), begin);
+  }
+}
+
 }  // namespace bpnet::engine
