@@ -13,10 +13,11 @@ import numpy as np
 from mpmath import mp, mpf
 
 mp.dps = 40
-DEGREE = 7
-PIECES = 8
+PIECES = 16
 OVERLAP = 1e-4  # the border between pieces is where t / width is rounded, in float32
-SIGMOID_WIDTH, TANH_WIDTH = 1.3, 0.7
+SIGMOID_WIDTH, TANH_WIDTH = 0.6, 0.44
+SIGMOID_DEGREE, TANH_DEGREE = 5, 6
+TANH_BASES = (0, 0.375, 0.75, *(1,) * 13)
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Piece:
     f: Callable
     low: float
     high: float
+    degree: int
     scale: Callable = abs
     centre: float | None = None
     lowest: tuple[float, ...] = ()  # coefficients that are not to be fitted
@@ -88,8 +90,8 @@ def fit(piece: Piece) -> tuple[np.float32, list[np.float32]]:
     c = [np.float32(v) for v in piece.lowest] or [np.float32(piece.f(mpf(float(centre))))]
     for power, known in enumerate(c):
         rest = rest - np.longdouble(known) * x**power
-    for power in range(len(c), DEGREE + 1):
-        c.append(np.float32(minimax(x, rest, weight, range(power, DEGREE + 1))[0]))
+    for power in range(len(c), piece.degree + 1):
+        c.append(np.float32(minimax(x, rest, weight, range(power, piece.degree + 1))[0]))
         rest = rest - np.longdouble(c[power]) * x**power
     return centre, c
 
@@ -102,20 +104,22 @@ def sigmoid_pieces() -> list[Piece]:
     def w(t):  # sigmoid(-t)
         return 1 / (1 + mp.exp(t))
 
-    first = Piece(w, *borders(0, SIGMOID_WIDTH), centre=0, lowest=(0.5,))
-    return [first, *(Piece(w, *borders(k, SIGMOID_WIDTH)) for k in range(1, PIECES))]
+    first = Piece(w, *borders(0, SIGMOID_WIDTH), SIGMOID_DEGREE, centre=0, lowest=(0.5,))
+    return [first, *(Piece(w, *borders(k, SIGMOID_WIDTH), SIGMOID_DEGREE) for k in range(1, PIECES))]
 
 
 def tanh_pieces() -> list[Piece]:
-    def less(base):
-        return lambda t: base - mp.tanh(t)
+    def piece(k):
+        base = mpf(TANH_BASES[k])
 
-    def error_of_half(p):  # tanh = 1/2 - p, and its slope, are to be accurate; 1 - tanh is what the slope hangs on
-        return min(abs(mpf(0.5) - p), 2 * abs(mpf(0.5) + p))
+        def error_of(p):  # tanh = base - p, and its slope, are to be accurate; 1 - tanh is what the slope hangs on
+            return min(abs(base - p), 2 * abs(1 - base + p))
 
-    near = Piece(less(0), *borders(0, TANH_WIDTH), centre=0, lowest=(0, -1, 0))
-    middle = Piece(less(mpf(0.5)), *borders(1, TANH_WIDTH), scale=error_of_half)
-    return [near, middle, *(Piece(less(1), *borders(k, TANH_WIDTH)) for k in range(2, PIECES))]
+        f = lambda t: base - mp.tanh(t)  # noqa: E731
+        return Piece(f, *borders(k, TANH_WIDTH), TANH_DEGREE, **({} if base == 1 else {"scale": error_of}))
+
+    near = Piece(lambda t: -mp.tanh(t), *borders(0, TANH_WIDTH), TANH_DEGREE, centre=0, lowest=(0, -1, 0))
+    return [near, *(piece(k) for k in range(1, PIECES))]
 
 
 def hexadecimal(x: np.float32) -> str:
@@ -125,29 +129,36 @@ def hexadecimal(x: np.float32) -> str:
     return f"{whole}{'.' if fraction else ''}{fraction}p{exponent}f"
 
 
-def eight(numbers: list[np.float32], indent: str) -> str:
-    words = [hexadecimal(v) for v in numbers]
-    return f"{{{', '.join(words[:4])},\n{indent} {', '.join(words[4:])}}}"
+def sixteen(words: list[str], indent: str, at_once: int = 4) -> str:
+    lines = [", ".join(words[k : k + at_once]) for k in range(0, PIECES, at_once)]
+    return f"{{{f',{chr(10)}{indent} '.join(lines)}}}"
 
 
-def struct(name: str, comment: str, width: float, pieces: list[Piece]) -> str:
+def table(name: str, words: list[str]) -> str:
+    head = f"  static constexpr Sixteen {name}"
+    return f"{head}{sixteen(words, ' ' * len(head), 16 if name in ('base', 'rest') else 4)};\n"
+
+
+def struct(name: str, comment: str, width: float, pieces: list[Piece], more: str = "") -> str:
     fits = [fit(piece) for piece in pieces]
-    end = np.float32((PIECES - 0.5) * width - OVERLAP)
-    table = ",\n".join(f"      {eight([c[power] for _, c in fits], ' ' * 6)}" for power in range(DEGREE + 1))
+    end, half = (np.float32((n - 0.5) * width - OVERLAP) for n in (PIECES, PIECES // 2))
+    rows = ",\n".join(
+        f"      {sixteen([hexadecimal(c[power]) for _, c in fits], ' ' * 6)}" for power in range(pieces[0].degree + 1)
+    )
     return f"""/// {comment}
 struct {name} {{
-  static constexpr float inverse_width = {hexadecimal(np.float32(1 / width))}, end = {hexadecimal(end)};
-  static constexpr Eight centre{eight([centre for centre, _ in fits], " " * 29)};
-  static constexpr Eight c[] = {{
-{table}}};
-}};
+  static constexpr float inverse_width = {hexadecimal(np.float32(1 / width))};
+  static constexpr float end = {hexadecimal(end)}, half = {hexadecimal(half)};
+{table("centre", [hexadecimal(centre) for centre, _ in fits])}  static constexpr Sixteen c[] = {{
+{rows}}};
+{more}}};
 """
 
 
 HEAD = """/// Sigmoid and tanh of float32 by pieces: coefficients, printed by tools/fit_logistic.py.
 ///
-/// Piece k of t >= 0 is where t * inverse_width rounds to k, as far as `end`; in it a function is the polynomial
-/// c[0] + c[1] r + c[2] r^2 + ..., r = t - centre, each looked up with k.
+/// Piece k of t >= 0 is where t * inverse_width rounds to k, as far as `end`, for k < 8 as far as `half`; in it a function
+/// is the polynomial c[0] + c[1] r + c[2] r^2 + ..., r = t - centre, each looked up with k.
 #pragma once
 
 #include "bpnet/engine/lanes.hpp"
@@ -160,8 +171,9 @@ namespace bpnet::engine {
 
 def main() -> None:
     sigmoid = struct("SigmoidPieces", "sigmoid(-t).", SIGMOID_WIDTH, sigmoid_pieces())
-    tanh = struct("TanhPieces", "base - tanh(t); rest = 1 - base^2.", TANH_WIDTH, tanh_pieces()).removesuffix("};\n")
-    tanh += "  static constexpr Eight base{0, 0.5f, 1, 1, 1, 1, 1, 1}, rest{1, 0.75f, 0, 0, 0, 0, 0, 0};\n};\n"
+    bases = table("base", [f"{base:g}f" if base % 1 else f"{base}" for base in TANH_BASES])
+    rests = table("rest", [f"{1 - base**2:g}f" if base % 1 else f"{1 - base}" for base in TANH_BASES])
+    tanh = struct("TanhPieces", "base - tanh(t); rest = 1 - base^2.", TANH_WIDTH, tanh_pieces(), bases + rests)
     print(f"{HEAD}{sigmoid}\n{tanh}// clang-format on\n\n}}  // namespace bpnet::engine")
 
 

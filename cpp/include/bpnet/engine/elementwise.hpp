@@ -6,16 +6,16 @@
 
 namespace bpnet::engine {
 
-/// a = f(z). (F2) a may be z.
+/// a = f(z). (F2) a may be z. (Flattened: constants stay in registers only where F is no call.)
 template <class F, class Scalar>
-void map_value(const Scalar* z, Scalar* a, Index count) {
+[[gnu::flatten]] void map_value(const Scalar* z, Scalar* a, Index count) {
   using L = Lanes<Scalar>;
   for (Index i = 0; i < count; i += L::size) F::value(L::load(z + i)).store(a + i);
 }
 
 /// a = f(z), slope = f'(z). (F2) and the f' of (BP1), (BP2). a may be z.
 template <class F, class Scalar>
-void map_value_slope(const Scalar* z, Scalar* a, Scalar* slope, Index count) {
+[[gnu::flatten]] void map_value_slope(const Scalar* z, Scalar* a, Scalar* slope, Index count) {
   using L = Lanes<Scalar>;
   for (Index i = 0; i < count; i += L::size) {
     const auto both = F::value_slope(L::load(z + i));

@@ -265,40 +265,48 @@ template <class L>
     return !any(!(a < b), a);
 }
 
-/// Eight numbers to look up, which stand there twice: so they fill the widest register by one load.
-struct Eight {
-  alignas(64) float twice[16];
+/// Sixteen numbers to look up: those that fill the widest register.
+struct Sixteen {
+  alignas(64) float numbers[16];
   template <class... Numbers>
-  requires(sizeof...(Numbers) == 8) constexpr Eight(Numbers... x)
-      : twice{static_cast<float>(x)..., static_cast<float>(x)...} {}
+  requires(sizeof...(Numbers) == 16) constexpr Sixteen(Numbers... x) : numbers{static_cast<float>(x)...} {}
 };
 
-/// In each lane the number of the table that the lowest three bits of `place` name.
+/// Whether a register looks eight numbers up at a time, so that two halves of a table cost more than the first.
 template <class L>
-[[gnu::always_inline]] inline L look_up(const Eight& table, typename L::Bits place) {
+inline constexpr bool looks_up_halves = sizeof(L) == 32;
+
+/// In each lane the number of the table that the lowest four bits of `place` name; with FirstHalf the fourth is 0.
+template <bool FirstHalf = false, class L>
+[[gnu::always_inline]] inline L look_up(const Sixteen& table, typename L::Bits place) {
   static_assert(sizeof(typename L::Scalar) == 4);
 #if defined(__AVX512F__)
   if constexpr (sizeof(L) == 64) {
     const auto index = std::bit_cast<__m512i>(place.v);
-    return L::from(_mm512_maskz_permutexvar_ps(0xffff, index, _mm512_load_ps(table.twice)));
+    return L::from(_mm512_maskz_permutexvar_ps(0xffff, index, _mm512_load_ps(table.numbers)));
   }
 #endif
 #if defined(__AVX2__)
-  if constexpr (sizeof(L) == 32)
-    return L::from(_mm256_permutevar8x32_ps(_mm256_load_ps(table.twice), std::bit_cast<__m256i>(place.v)));
+  if constexpr (sizeof(L) == 32) {
+    const auto index = std::bit_cast<__m256i>(place.v);
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_load_ps(table.numbers), index);
+    if constexpr (FirstHalf) return L::from(low);
+    const __m256 high = _mm256_permutevar8x32_ps(_mm256_load_ps(table.numbers + 8), index);
+    return L::from(_mm256_blendv_ps(low, high, std::bit_cast<__m256>((place << 28).v)));
+  }
 #endif
 #if defined(__aarch64__)
-  if constexpr (sizeof(L) == 16) {  // bytes are looked up: byte b of a lane is number 4 (place % 8) + b
-    const auto lane = (place & L::bits(7)).v * 0x04040404u + 0x03020100u;
-    const uint8x16x2_t bytes = vld1q_u8_x2(reinterpret_cast<const std::uint8_t*>(table.twice));
-    return L(std::bit_cast<decltype(L::v)>(vqtbl2q_u8(bytes, std::bit_cast<uint8x16_t>(lane))));
+  if constexpr (sizeof(L) == 16) {  // bytes are looked up: byte b of a lane is number 4 (place % 16) + b
+    const auto lane = (place & L::bits(15)).v * 0x04040404u + 0x03020100u;
+    const uint8x16x4_t bytes = vld1q_u8_x4(reinterpret_cast<const std::uint8_t*>(table.numbers));
+    return L(std::bit_cast<decltype(L::v)>(vqtbl4q_u8(bytes, std::bit_cast<uint8x16_t>(lane))));
   }
 #endif
   if constexpr (L::size == 1) {
-    return L(table.twice[place.v & 7]);
+    return L(table.numbers[place.v & 15]);
   } else {
     L found;
-    for (int k = 0; k < static_cast<int>(L::size); ++k) found.v[k] = table.twice[place.v[k] & 7];
+    for (int k = 0; k < static_cast<int>(L::size); ++k) found.v[k] = table.numbers[place.v[k] & 15];
     return found;
   }
 }
