@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <utility>
 
 #include "bpnet/engine/elementary/arithmetic.hpp"
 
@@ -54,69 +55,94 @@ struct UpdateLanes {
         shrink(-u.shrink) {}
 };
 
-/// theta <- theta - eta g. (O1) without momentum
-struct PlainStep {
-  static constexpr int states = 0;
+// A rule's step has two halves: `begin` brings the states up to date and returns what theta's move hangs on, `finish`
+// moves theta. Between them others can begin, `ahead` registers of numbers.
+
+/// What rules without a root have in common. (O1)
+struct RootlessStep {
   static constexpr bool can_shrink = false;
+  static constexpr int ahead = 0;
   template <class L, class Numbers>
-  static void apply(const Numbers& u, L& theta, L g, L&, L&) {
-    theta = madd(-u.eta, g, theta);
+  static L finish(const Numbers& u, L theta, L direction) {
+    return madd(-u.eta, direction, theta);
+  }
+};
+
+/// theta <- theta - eta g. (O1) without momentum
+struct PlainStep : RootlessStep {
+  static constexpr int states = 0;
+  template <class L, class Numbers>
+  static L begin(const Numbers&, L g, L&, L&) {
+    return g;
   }
 };
 
 /// v <- mu v + g; theta <- theta - eta v. (O1)
-struct MomentumStep {
+struct MomentumStep : RootlessStep {
   static constexpr int states = 1;
-  static constexpr bool can_shrink = false;
   template <class L, class Numbers>
-  static void apply(const Numbers& u, L& theta, L g, L& v, L&) {
+  static L begin(const Numbers& u, L g, L& v, L&) {
     v = madd(u.mu, v, g);
-    theta = madd(-u.eta, v, theta);
+    return v;
   }
 };
 
 /// v <- mu v + g; theta <- theta - eta (g + mu v). (O1), Nesterov's
-struct NesterovStep {
+struct NesterovStep : RootlessStep {
   static constexpr int states = 1;
-  static constexpr bool can_shrink = false;
   template <class L, class Numbers>
-  static void apply(const Numbers& u, L& theta, L g, L& v, L&) {
+  static L begin(const Numbers& u, L g, L& v, L&) {
     v = madd(u.mu, v, g);
-    theta = madd(-u.eta, madd(u.mu, v, g), theta);
+    return madd(u.mu, v, g);
   }
 };
 
-/// 1 / (root + eps), the largest of which is as good as infinite. The root is the processor's, correctly rounded; the
-/// divider would be busy with it and a quotient for twice as long as the step takes, so this is by multiplication.
+/// theta's move before the quotient is formed.
 template <class L>
-[[gnu::always_inline]] inline L inverse_root(L root, L scale, L eps) {
-  constexpr auto most = std::numeric_limits<typename L::Scalar>::max() / 8;
-  return reciprocal(min(madd(root, scale, eps), L(most)));
-}
+struct Fraction {
+  L numerator, root;
+};
+
+/// What rules with a root have in common. The root is the processor's, correctly rounded; the divider would be busy
+/// with it and a quotient for twice as long as the step takes, so the quotient is by multiplication. From the root to
+/// theta is a long way, on which many numbers would wait in line: so they set out four registers ahead.
+struct RootStep {
+  static constexpr int ahead = 4;
+  /// theta - numerator / (root scale + eps), the largest of which is as good as infinite.
+  template <class L, class Numbers>
+  static L finish(const Numbers& u, L theta, Fraction<L> move) {
+    constexpr auto most = std::numeric_limits<typename L::Scalar>::max() / 8;
+    return madd(-move.numerator, reciprocal(min(madd(move.root, u.root_mean2, u.eps), L(most))), theta);
+  }
+};
 
 /// s <- rho s + (1 - rho) g^2; theta <- theta - eta g / (sqrt(s) + eps). (O2)
 /// What is kept is s / (1 - rho): a factor that is the same for all is put in once, where the root is scaled.
-struct RmsPropStep {
+struct RmsPropStep : RootStep {
   static constexpr int states = 1;
   static constexpr bool can_shrink = false;
   template <class L, class Numbers>
-  static void apply(const Numbers& u, L& theta, L g, L& s, L&) {
+  static Fraction<L> begin(const Numbers& u, L g, L& s, L&) {
     s = madd(u.decay1, s, g * g);
-    theta = madd(-(u.eta * g), inverse_root(sqrt(s), u.root_mean2, u.eps), theta);
+    return {u.eta * g, sqrt(s)};
   }
 };
 
 /// m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2; theta <- theta - eta m^ / (sqrt(v^) + eps). (O3), (O4)
 /// Kept are m / (1 - beta1) and v / (1 - beta2), as above.
-struct AdamStep {
+struct AdamStep : RootStep {
   static constexpr int states = 2;
   static constexpr bool can_shrink = true;
   template <class L, class Numbers>
-  static void apply(const Numbers& u, L& theta, L g, L& m, L& v) {
-    if constexpr (Numbers::Shrinks) theta = madd(u.shrink, theta, theta);  // (O4)
+  static Fraction<L> begin(const Numbers& u, L g, L& m, L& v) {
     m = madd(u.decay1, m, g);
     v = madd(u.decay2, v, g * g);
-    theta = madd(-(u.step * m), inverse_root(sqrt(v), u.root_mean2, u.eps), theta);
+    return {u.step * m, sqrt(v)};
+  }
+  template <class L, class Numbers>
+  static L finish(const Numbers& u, L theta, Fraction<L> move) {
+    if constexpr (Numbers::Shrinks) theta = madd(u.shrink, theta, theta);  // (O4)
+    return RootStep::finish(u, theta, move);
   }
 };
 
@@ -128,21 +154,6 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
   const UpdateLanes<L, Shrinks> numbers(u);
   const bool penalised = u.l1 != Scalar(0) || u.l2 != Scalar(0);
-  const auto step = [&numbers, &l1, &l2, &zero, penalised](auto load, auto store, const UpdateArrays<Scalar>& at,
-                                                           Index i) {
-    L theta = load(at.theta + i), g = load(at.g + i), first = zero, second = zero;
-    if constexpr (Rule::states > 0) first = load(at.first + i);
-    if constexpr (Rule::states > 1) second = load(at.second + i);
-    if constexpr (Keep) store(theta, at.kept + i);
-    if (penalised) {
-      g = madd(l2, theta, g);
-      g = g + select(theta == zero, zero, copysign(l1, theta));
-    }
-    Rule::apply(numbers, theta, g, first, second);
-    store(theta, at.theta + i);
-    if constexpr (Rule::states > 0) store(first, (Keep ? at.next_first : at.first) + i);
-    if constexpr (Rule::states > 1) store(second, (Keep ? at.next_second : at.second) + i);
-  };
   const Index n = arrays.n;
   for (Index column = 0; column < arrays.columns; ++column) {
     UpdateArrays<Scalar> at = arrays;  // a copy: its pointers stay in registers
@@ -153,12 +164,59 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
     if constexpr (Keep) at.kept += column * arrays.stride;
     if constexpr (Keep && Rule::states > 0) at.next_first += column * arrays.stride;
     if constexpr (Keep && Rule::states > 1) at.next_second += column * arrays.stride;
+    const auto begin = [&](Index i, auto load, auto store, L& first, L& second) __attribute__((always_inline)) {
+      L g = load(at.g + i);
+      if constexpr (Rule::states > 0) first = load(at.first + i);
+      if constexpr (Rule::states > 1) second = load(at.second + i);
+      if constexpr (Keep) store(load(at.theta + i), at.kept + i);
+      if (penalised) {
+        const L theta = load(at.theta + i);
+        g = madd(l2, theta, g);
+        g = g + select(theta == zero, zero, copysign(l1, theta));
+      }
+      return Rule::begin(numbers, g, first, second);
+    };
+    const auto store_states = [&](Index i, auto store, L first, L second) __attribute__((always_inline)) {
+      if constexpr (Rule::states > 0) store(first, (Keep ? at.next_first : at.first) + i);
+      if constexpr (Rule::states > 1) store(second, (Keep ? at.next_second : at.second) + i);
+    };
+    const auto step = [&](Index i, auto load, auto store) __attribute__((always_inline)) {
+      L first = zero, second = zero;
+      const L theta = load(at.theta + i);
+      store(Rule::finish(numbers, theta, begin(i, load, store, first, second)), at.theta + i);
+      store_states(i, store, first, second);
+    };
+    const auto load = [](const Scalar* from) __attribute__((always_inline)) { return L::load(from); };
+    const auto store = [](L x, Scalar * to) __attribute__((always_inline)) { x.store(to); };
     Index i = 0;
-    for (; i + L::size <= n; i += L::size)
-      step([](const Scalar* from) { return L::load(from); }, [](L x, Scalar* to) { x.store(to); }, at, i);
+    if constexpr (constexpr Index ahead = Rule::ahead * L::size; ahead > 0) {
+      if (n >= ahead && arrays.columns == 1) {  // short columns of a wide layer come from afar, and then it is slower
+        const auto start = [&](Index at_first) __attribute__((always_inline)) {
+          L first = zero, second = zero;
+          const auto move = begin(at_first, load, store, first, second);
+          store_states(at_first, store, first, second);
+          return move;
+        };
+        const auto finish = [&](Index at_first, auto move) __attribute__((always_inline)) {
+          Rule::finish(numbers, L::load(at.theta + at_first), move).store(at.theta + at_first);
+        };
+        decltype(start(0)) moves[Rule::ahead];
+        for (int k = 0; k < Rule::ahead; ++k) moves[k] = start(k * L::size);
+        for (; i + 2 * ahead <= n; i += ahead) {
+#pragma GCC unroll 8
+          for (int k = 0; k < Rule::ahead; ++k) {
+            const auto next = start(i + ahead + k * L::size);
+            finish(i + k * L::size, std::exchange(moves[k], next));
+          }
+        }
+        for (int k = 0; k < Rule::ahead; ++k, i += L::size) finish(i, moves[k]);
+      }
+    }
+    for (; i + L::size <= n; i += L::size) step(i, load, store);
     if (const Index rest = n - i; rest > 0)
-      step([rest](const Scalar* from) { return L::load_first(from, rest); },
-           [rest](L x, Scalar* to) { x.store_first(to, rest); }, at, i);
+      step(
+          i, [rest](const Scalar* from) { return L::load_first(from, rest); },
+          [rest](L x, Scalar* to) { x.store_first(to, rest); });
   }
 }
 
