@@ -258,6 +258,29 @@ void check_outer(Input& in) {
   }
 }
 
+/// The same with delta and a in sample lanes.
+template <class Scalar>
+void check_outer_turned(Input& in) {
+  const Sizes n(in);
+  const bool fresh = in.flag();
+  const Index apart = n.n_out + in.below(4), stride = in.flag() ? tile_samples : n.stride;
+  begin_case<Scalar>(
+      "outer_turned",
+      {{"n_out", n.n_out}, {"n_in", n.n_in}, {"m", n.m}, {"stride", stride}, {"fresh", fresh}, {"dW_stride", apart}});
+  const auto delta = in.numbers<Scalar>(n.n_out * stride), a = in.numbers<Scalar>(n.n_in * stride);
+  const auto dW = destination<Scalar>(in, fresh, n.n_out, n.n_in, apart);
+  const auto before = copy<Scalar>(dW);
+  outer_turned(delta.data(), a.data(), stride, n.n_out, n.n_in, n.m, fresh, dW.data(), apart);
+  for (Index i = 0; i < n.n_in; ++i)
+    for (Index j = 0; j < n.n_out; ++j) {
+      const std::size_t at = to_size(i * apart + j);
+      expect(dW[at],
+             chain(fresh ? Scalar(0) : before[at], n.m, &delta[to_size(j * stride)], 1, &a[to_size(i * stride)], 1), j,
+             i);
+    }
+  expect_gaps<Scalar>(dW, n.n_out, n.n_in, apart);
+}
+
 template <class Scalar>
 void check_sums(Input& in) {
   const Index n_out = in.size(200), m = in.size(tile_samples), stride = padded(m);

@@ -101,7 +101,7 @@ struct PlainGradient {
   }
 };
 
-/// Fresh and on top of what is there; delta as rows and as panels; a as rows and as sample lanes.
+/// Fresh and on top of what is there; delta as rows, as panels and in sample lanes; a as rows and in sample lanes.
 template <class Scalar>
 void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
   const Rows<Scalar> a(n_in, 4), delta(n_out, 5);
@@ -122,10 +122,10 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
          {DeltaRows<Scalar>::rows(delta_rows.data(), row_stride), DeltaRows<Scalar>::panels(panels.data(), m)})
       for (const bool fresh : {true, false}) {
         const PlainGradient<Scalar>& expected = fresh ? fresh_sum : added_sum;
-        Walled<Scalar> by_rows(n_in * apart), by_lanes(n_in * apart), db(n_out);
+        Walled<Scalar> by_rows(n_in * apart), by_lanes(n_in * apart), turned(n_in * apart), db(n_out);
         if (!fresh) {
           for (Index i = 0; i < n_in; ++i)
-            for (auto* dW : {&by_rows, &by_lanes})
+            for (auto* dW : {&by_rows, &by_lanes, &turned})
               std::copy_n(start.W.data() + i * n_out, n_out, dW->data() + i * apart);
           std::copy(start.b.begin(), start.b.end(), db.data());
         }
@@ -133,8 +133,9 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
         Ahead<Scalar> ahead{{{{start.W.data(), 1, n_in, n_out, 0}}}};  // what is fetched on the way changes nothing
         outer_samples(rows, a_lanes.data(), padded(m), n_out, n_in, m, fresh, by_lanes.data(), apart,
                       m % 2 ? nullptr : &ahead);
+        outer_turned(delta_lanes.data(), a_lanes.data(), padded(m), n_out, n_in, m, fresh, turned.data(), apart);
         sum_rows(rows, n_out, m, fresh, db.data());
-        for (const auto* dW : {&by_rows, &by_lanes}) {
+        for (const auto* dW : {&by_rows, &by_lanes, &turned}) {
           CHECK(tile_equals(Layout::unit_lanes, *dW, expected.W, n_out, n_in, apart) && dW->intact());
           for (Index i = 0; i < n_in; ++i) CHECK(dW->untouched(i * apart + n_out, (i + 1) * apart));
         }

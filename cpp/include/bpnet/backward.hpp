@@ -126,23 +126,13 @@ Index first_exchanged(Index n_out, Index n_in) {
   return pays && rest * n_in <= narrow_room ? n_out - rest : n_out;
 }
 
-/// The weight gradient of such outputs, `first` and on: the same chains as `weight_gradient`, with the parts of delta
-/// and a exchanged. (BP3)
+/// The weight gradient of such outputs, `first` and on: the same chains as `weight_gradient`. (BP3)
 template <class Scalar>
 void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, const Scalar* delta, bool fresh, Scalar* dW,
                         Workspace<Scalar>& w) {
-  const auto& k = kernels<Scalar>();
-  const Index n_out = net.size(l), n_in = net.size(l - 1), stride = engine::padded(w.m), rows = n_out - first;
-  std::array<Scalar, narrow_room> transposed;  // (n_in, rows)
-  Scalar* to = n_out == 1 ? dW : transposed.data();
-  if (n_out > 1 && !fresh)
-    for (Index i = 0; i < n_in; ++i)
-      for (Index j = 0; j < rows; ++j) to[j * n_in + i] = dW[i * n_out + first + j];
-  k.to_panels(w.a(l - 1), stride, n_in, w.m, w.panels);
-  k.outer_samples({w.panels, w.m, k.panel}, delta + first * stride, stride, n_in, rows, w.m, fresh, to, n_in, nullptr);
-  if (n_out > 1)
-    for (Index i = 0; i < n_in; ++i)
-      for (Index j = 0; j < rows; ++j) dW[i * n_out + first + j] = to[j * n_in + i];
+  const Index n_out = net.size(l), stride = engine::padded(w.m);
+  kernels<Scalar>().outer_turned(delta + first * stride, w.a(l - 1), stride, n_out - first, net.size(l - 1), w.m, fresh,
+                                 dW + first, n_out);
 }
 
 /// dC/dW^l of the weights of outputs 0..outputs-1 and inputs i..i+columns-1, into their columns dW. (BP3)

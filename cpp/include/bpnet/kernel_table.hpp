@@ -82,6 +82,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &outer_rows<Scalar>,
           &step_rows<Scalar>,
           &outer_samples<Scalar>,
+          &outer_turned<Scalar>,
           &sum_rows<Scalar>,
           &sum_samples<Scalar>,
           &gather<Scalar>,

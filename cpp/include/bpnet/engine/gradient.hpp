@@ -198,6 +198,68 @@ void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Ind
     detail::outer(delta, InputLanes<0, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
 }
 
+namespace detail {
+
+/// Outputs x Groups registers of inputs of `outer_turned`, the first at `a`, of which `inputs` are there.
+template <int Outputs, int Groups, class Scalar>
+[[gnu::noinline]] void turned_block(const Scalar* delta, const Scalar* a, Index stride, Index inputs, Index m,
+                                    bool fresh, Scalar* dW, Index dW_stride) {
+  using L = Lanes<Scalar>;
+  constexpr Index Q = quarter<Scalar>, width = L::size;
+  const auto each = [&](int output, int group, auto body) {
+    const Index first = group * width;
+    for (Index k = 0; k < std::min(width, inputs - first); ++k) body(k, dW[(first + k) * dW_stride + output]);
+  };
+  alignas(64) Scalar numbers[width] = {};
+  L acc[Outputs][Groups];
+  for (int r = 0; r < Outputs; ++r)
+    for (int g = 0; g < Groups; ++g) {
+      if (!fresh) each(r, g, [&](Index k, Scalar& weight) { numbers[k] = weight; });
+      acc[r][g] = L::load(numbers);
+    }
+  // Past the last input its row is read again, and what comes of it is dropped.
+  const Scalar* rows[Groups * width];
+  for (Index i = 0; i < Groups * width; ++i) rows[i] = a + std::min(i, inputs - 1) * stride;
+  const auto add = [&](Index s, auto samples) __attribute__((always_inline)) {
+    L x[Groups][Q];
+    for (int g = 0; g < Groups; ++g)
+      load_transposed([&](int k) { return load_quarter(rows[g * width + k] + s); }, x[g]);
+    for (int q = 0; q < samples(); ++q)
+      for (int r = 0; r < Outputs; ++r) {
+        const L d(delta[r * stride + s + q]);
+        for (int g = 0; g < Groups; ++g) acc[r][g] = madd(x[g][q], d, acc[r][g]);
+      }
+  };
+  Index s = 0;
+  for (; s + Q <= m; s += Q) add(s, std::integral_constant<int, Q>{});
+  if (s < m)
+    with_constant<Q>(
+        m - s, [&](auto rest) __attribute__((always_inline)) { add(s, rest); });
+  for (int r = 0; r < Outputs; ++r)
+    for (int g = 0; g < Groups; ++g) {
+      acc[r][g].store(numbers);
+      each(r, g, [&](Index k, Scalar& weight) { weight = numbers[k]; });
+    }
+}
+
+}  // namespace detail
+
+/// The same chains for few outputs, with lanes over the inputs: a (n_in, stride) is turned around on its way into the
+/// sums. delta (n_out, stride) is in sample lanes too. Of a, samples are read up to a multiple of `quarter`. (BP3)
+template <class Scalar>
+void outer_turned(const Scalar* delta, const Scalar* a, Index stride, Index n_out, Index n_in, Index m, bool fresh,
+                  Scalar* dW, Index dW_stride) {
+  constexpr Index width = Lanes<Scalar>::size;
+  in_blocks<4>(
+      n_out, [&](Index j, auto outputs) __attribute__((always_inline)) {
+        in_blocks<2>((n_in + width - 1) / width, [&](Index group, auto groups) __attribute__((always_inline)) {
+          const Index i = group * width;
+          detail::turned_block<outputs(), groups()>(delta + j * stride, a + i * stride, stride, n_in - i, m, fresh,
+                                                    dW + i * dW_stride + j, dW_stride);
+        });
+      });
+}
+
 /// db += delta summed over the samples of a tile in sample lanes (n_out, stride), ascending; with `fresh`, db = that
 /// sum. (BP4)
 template <class Scalar>

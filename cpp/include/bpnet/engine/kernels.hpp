@@ -38,6 +38,7 @@ struct Kernels {
   decltype(&engine::outer_rows<Scalar>) outer_rows;
   decltype(&engine::step_rows<Scalar>) step_rows;
   decltype(&engine::outer_samples<Scalar>) outer_samples;
+  decltype(&engine::outer_turned<Scalar>) outer_turned;
   decltype(&engine::sum_rows<Scalar>) sum_rows;
   decltype(&engine::sum_samples<Scalar>) sum_samples;
 
