@@ -74,7 +74,7 @@ bool goes_together(const Model<Scalar>& net) {
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net, Index samples) {
   const bool wide_registers = kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
-  const Index many = (wide_registers ? 4 : 1) * engine::tile_samples;
+  const Index many = (wide_registers ? 2 : 1) * engine::tile_samples;
   constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));  // columns: pieces of them are slow to come by
   return samples > many && is_wide(net) && widest_output(net) >= far_apart;
 }
