@@ -157,8 +157,8 @@ struct {name} {{
 
 HEAD = """/// Sigmoid and tanh of float32 by pieces: coefficients, printed by tools/fit_logistic.py.
 ///
-/// Piece k of t >= 0 is where t * inverse_width rounds to k, as far as `end`, for k < 8 as far as `half`; in it a function
-/// is the polynomial c[0] + c[1] r + c[2] r^2 + ..., r = t - centre, each looked up with k.
+/// Piece k of t >= 0 is where t * inverse_width rounds to k, as far as `end`, those with k < 8 as far as `half`. In it
+/// a function is the polynomial c[0] + c[1] r + c[2] r^2 + ..., r = t - centre, each looked up with k.
 #pragma once
 
 #include "bpnet/engine/lanes.hpp"
