@@ -314,8 +314,8 @@ template <bool FirstHalf = false, class L>
 /// Correctly rounded square root. (Eigen's psqrt may start from the processor's estimate, which differs by vendor.)
 template <class Scalar>
 Lanes<Scalar> sqrt(Lanes<Scalar> x) {
-  constexpr bool is_float = sizeof(Scalar) == 4;
-  constexpr std::size_t bytes = sizeof(x.v);
+  [[maybe_unused]] constexpr bool is_float = sizeof(Scalar) == 4;
+  [[maybe_unused]] constexpr std::size_t bytes = sizeof(x.v);
 #if defined(__AVX512F__)
   if constexpr (bytes == 64 && is_float)
     return Lanes<Scalar>(std::bit_cast<decltype(x.v)>(_mm512_maskz_sqrt_ps(0xffff, x.packet())));
