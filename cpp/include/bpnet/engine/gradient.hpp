@@ -250,7 +250,8 @@ template <class Scalar>
 void outer_turned(const Scalar* delta, const Scalar* a, Index stride, Index n_out, Index n_in, Index m, bool fresh,
                   Scalar* dW, Index dW_stride) {
   constexpr Index width = Lanes<Scalar>::size;
-  in_blocks<4>(
+  constexpr int at_once = Block<Scalar>::many_registers ? 8 : 4;  // turning again costs more than what it feeds
+  in_blocks<at_once>(
       n_out, [&](Index j, auto outputs) __attribute__((always_inline)) {
         in_blocks<2>((n_in + width - 1) / width, [&](Index group, auto groups) __attribute__((always_inline)) {
           const Index i = group * width;
