@@ -20,7 +20,7 @@ constexpr Check checks[] = {
     &fuzz::check_softmax<Scalar>,        &fuzz::check_finite_and_largest<Scalar>,
     &fuzz::check_activation<Scalar>,     &fuzz::check_cost<Scalar>,
     &fuzz::check_update<Scalar>,         &fuzz::check_add<Scalar>,
-    &fuzz::check_permute<Scalar>,
+    &fuzz::check_permute<Scalar>,        &fuzz::check_outer_folded<Scalar>,
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 /// Products of weights and tiles against plain triple loops.
 #pragma once
 
+#include "bpnet/engine/folded.hpp"
 #include "bpnet/engine/gradient.hpp"
 #include "bpnet/engine/product.hpp"
 #include "input.hpp"
@@ -278,6 +279,60 @@ void check_outer_turned(Input& in) {
              chain(fresh ? Scalar(0) : before[at], n.m, &delta[to_size(j * stride)], 1, &a[to_size(i * stride)], 1), j,
              i);
     }
+  expect_gaps<Scalar>(dW, n.n_out, n.n_in, apart);
+}
+
+/// Sixteen partial sums, folded in halves, of term(sample, partial sum so far) and of zeros to a multiple of sixteen.
+template <class Scalar, class Term>
+Scalar folded_sum(Index m, const Term& term) {
+  Scalar parts[partial_sums] = {};
+  for (Index s = 0; s < padded(m); ++s) {
+    Scalar& part = parts[s % partial_sums];
+    part = s < m ? term(s, part) : part + Scalar(0);
+  }
+  for (int apart = partial_sums / 2; apart > 0; apart /= 2)
+    for (int k = 0; k < apart; ++k) parts[k] += parts[k + apart];
+  return parts[0];
+}
+
+/// Few outputs, or many, in another order of samples; delta and a in either layout.
+template <class Scalar>
+void check_outer_folded(Input& in) {
+  const Sizes n(in);
+  const bool fresh = in.flag(), lanes = in.flag();
+  const Index apart = n.n_out + in.below(4), stride = in.flag() ? tile_samples : n.stride;
+  const Index unit = lanes ? stride : 1, delta_sample = lanes ? 1 : padded(n.n_out) + padding * in.below(2);
+  begin_case<Scalar>(lanes ? "outer_folded" : "outer_folded_rows", {{"n_out", n.n_out},
+                                                                    {"n_in", n.n_in},
+                                                                    {"m", n.m},
+                                                                    {"stride", stride},
+                                                                    {"delta_stride", delta_sample},
+                                                                    {"fresh", fresh},
+                                                                    {"dW_stride", apart}});
+  const auto delta = in.numbers<Scalar>(lanes ? n.n_out * stride : n.m * delta_sample);
+  const auto a = in.numbers<Scalar>(lanes ? n.n_in * stride : n.m * n.n_in);
+  const auto dW = destination<Scalar>(in, fresh, n.n_out, n.n_in, apart);
+  const auto db = destination<Scalar>(in, fresh, n.n_out, 1, n.n_out);
+  const auto before = copy<Scalar>(dW), before_b = copy<Scalar>(db);
+  if (lanes) {
+    outer_folded(delta.data(), a.data(), stride, n.n_out, n.n_in, n.m, fresh, dW.data(), apart, db.data());
+  } else {
+    const Scalar* rows[tile_samples];
+    for (Index s = 0; s < n.m; ++s) rows[s] = &a[to_size(s * n.n_in)];
+    outer_folded_rows(delta.data(), delta_sample, rows, n.n_out, n.n_in, n.m, fresh, dW.data(), apart, db.data());
+  }
+  const Index a_sample = lanes ? 1 : n.n_in;
+  for (Index j = 0; j < n.n_out; ++j) {
+    const auto d = [&](Index s) { return delta[to_size(j * unit + s * delta_sample)]; };
+    const Scalar sum = folded_sum<Scalar>(n.m, [&](Index s, Scalar part) { return part + d(s); });
+    expect(db[to_size(j)], fresh ? sum : before_b[to_size(j)] + sum, j, 0);
+    for (Index i = 0; i < n.n_in; ++i) {
+      const std::size_t at = to_size(i * apart + j);
+      const Scalar of_weight = folded_sum<Scalar>(
+          n.m, [&](Index s, Scalar part) { return plain::fused(a[to_size(i * unit + s * a_sample)], d(s), part); });
+      expect(dW[at], fresh ? of_weight : before[at] + of_weight, j, i);
+    }
+  }
   expect_gaps<Scalar>(dW, n.n_out, n.n_in, apart);
 }
 

@@ -68,6 +68,7 @@ inline const std::vector<Case>& cases() {
       {{6, 33, 4}, {"relu", "softmax"}, "cross_entropy"},
       {{3, 5, 20, 6, 1}, {"tanh", "softmax", "sigmoid", "identity"}, "log_cosh"},
       {{6, 10, 5}, {"tanh", "softmax"}, "quadratic"},
+      {{11, 21, 36, 7}, {"relu", "tanh", "sigmoid"}, "quadratic"},
       {{9, 18, 36, 2}, {"sigmoid", "tanh", "identity"}, "quadratic"},  // outputs that fill little of a last register
   };
   return all;

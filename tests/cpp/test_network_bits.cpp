@@ -37,8 +37,17 @@ void test_each_gradient_alone(const Case& c) {
   for (std::size_t l = 0; l < activations.size(); ++l) CHECK(same_bits(activations[l], all.activations[l]));
 }
 
+/// Whether the sums of dC/dtheta in a tile of m samples are ascending in every layer.
+template <class Scalar>
+bool is_ascending(const Network<Scalar>& net, Index m) {
+  for (Index l = 1; l <= net.depth(); ++l)
+    if (detail::first_folded(net, l, std::min(m, engine::tile_samples)) < net.size(l)) return false;
+  return true;
+}
+
 /// Few samples are computed with lanes over units, many with lanes over samples. The samples of a small batch have the
-/// same bits when they stand inside a large one: outputs, deltas, grad_x C, and, where the others weigh 0, dC/dtheta.
+/// same bits when they stand inside a large one: outputs, deltas, grad_x C, and, where the others weigh 0 and sums have
+/// the same order, dC/dtheta.
 template <class Scalar>
 void test_layouts(const Case& c, bool normalized) {
   Network<Scalar> net(c.sizes, c.activations);
@@ -70,7 +79,8 @@ void test_layouts(const Case& c, bool normalized) {
       weighted.weights.values = samples_of(weights, many, 1);
       const Everything<Scalar> mean_of_part(net, part, Reduction::mean), mean_of_all(net, weighted, Reduction::mean);
       CHECK(same_cost(net, mean_of_part.cost, mean_of_all.cost));
-      CHECK(same_bits(mean_of_part.nabla, mean_of_all.nabla));
+      const bool ascending = is_ascending(net, many), both_folded = begin == 0 && !is_ascending(net, m);
+      if (ascending || both_folded) CHECK(same_bits(mean_of_part.nabla, mean_of_all.nabla));
     }
 }
 

@@ -114,8 +114,39 @@ void scale_tile(Scalar* tile, Index n, const Workspace<Scalar>& w) {
   kernels<Scalar>().scale_samples(w.layout, tile, n, w.m, stride_of(w, n), w.sample_scale);
 }
 
-/// From which output on the weight gradient of a layer is better computed with lanes over its inputs: 0 where there are
-/// few outputs; where the last ones would fill a small part of a register, from those on; else n_out.
+/// Numbers of a gradient that a sink is handed at a time: they stay in L1 on their way.
+inline constexpr Index sink_block = 4608;
+
+/// From which output on the gradient of a layer is folded (engine/folded.hpp) in a tile of m samples: 0 where there are
+/// few outputs; where the last ones would fill a small part of a register of AVX-512, from those on; else n_out. This
+/// decides the order of a sum, so nothing but shapes enters.
+template <class Scalar>
+Index first_folded(const Model<Scalar>& net, Index l, Index m) {
+  constexpr Index lanes = 64 / static_cast<Index>(sizeof(Scalar)), few = lanes / 4;
+  const Index n_out = net.size(l), rest = n_out % lanes;
+  if (m < 2 * engine::partial_sums) return n_out;
+  if (net.n_parameters() > sink_block) return n_out;  // tiles of such a network may go together, or a sink take columns
+  if (n_out <= few) return 0;
+  return n_out > lanes && 0 < rest && rest <= few ? n_out - rest : n_out;
+}
+
+/// dC/dW^l and dC/db^l of the outputs from `first` on, folded. (BP3), (BP4)
+template <class Scalar>
+void folded_gradient(const Model<Scalar>& net, Index l, Index first, const Scalar* delta, bool fresh, Scalar* dW,
+                     Scalar* db, Workspace<Scalar>& w) {
+  const auto& k = kernels<Scalar>();
+  const Index n_out = net.size(l), n_in = net.size(l - 1), stride = engine::padded(w.m);
+  if (w.layout == engine::Layout::sample_lanes)
+    k.outer_folded(delta + first * stride, w.a(l - 1), stride, n_out - first, n_in, w.m, fresh, dW + first, n_out,
+                   db + first);
+  else
+    k.outer_folded_rows(delta + first, engine::padded(n_out), unit_rows(net, l - 1, w), n_out - first, n_in, w.m, fresh,
+                        dW + first, n_out, db + first);
+}
+
+/// From which output on, of the first n_out, the weight gradient of a layer is better computed with lanes over its
+/// inputs: 0 where there are few outputs; where the last ones would fill a small part of a register, from those on;
+/// else n_out.
 template <class Scalar>
 Index first_exchanged(Index n_out, Index n_in) {
   const Index lanes = kernels<Scalar>().lanes, rest = n_out % lanes;
@@ -126,13 +157,13 @@ Index first_exchanged(Index n_out, Index n_in) {
   return pays && rest * n_in <= narrow_room ? n_out - rest : n_out;
 }
 
-/// The weight gradient of such outputs, `first` and on: the same chains as `weight_gradient`. (BP3)
+/// The weight gradient of the outputs from `first` to `last`: the same chains as `weight_gradient`. (BP3)
 template <class Scalar>
-void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, const Scalar* delta, bool fresh, Scalar* dW,
-                        Workspace<Scalar>& w) {
-  const Index n_out = net.size(l), stride = engine::padded(w.m);
-  kernels<Scalar>().outer_turned(delta + first * stride, w.a(l - 1), stride, n_out - first, net.size(l - 1), w.m, fresh,
-                                 dW + first, n_out);
+void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, Index last, const Scalar* delta, bool fresh,
+                        Scalar* dW, Workspace<Scalar>& w) {
+  const Index stride = engine::padded(w.m);
+  kernels<Scalar>().outer_turned(delta + first * stride, w.a(l - 1), stride, last - first, net.size(l - 1), w.m, fresh,
+                                 dW + first, net.size(l));
 }
 
 /// dC/dW^l of the weights of outputs 0..outputs-1 and inputs i..i+columns-1, into their columns dW. (BP3)
@@ -155,27 +186,27 @@ void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar
   k.outer_rows(rows, a, outputs, columns, w.m, fresh, dW, n_out);
 }
 
-/// Numbers of a gradient that a sink is handed at a time: they stay in L1 on their way.
-inline constexpr Index sink_block = 4608;
-
 /// dC/dW^l = delta^l (a^(l-1))^T, dC/db^l = delta^l, summed over the samples of the tile. (BP3), (BP4)
 template <class Scalar>
 void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, const TileGradient<Scalar>& out,
                     Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
-  const Index n_out = net.size(l), n_in = net.size(l - 1), W = net.layout().W(l), b = net.layout().b(l);
+  const Index n_in = net.size(l - 1), W = net.layout().W(l), b = net.layout().b(l);
+  const Index n_out = first_folded(net, l, w.m);  // of which sums are ascending
+  if (n_out < net.size(l)) folded_gradient(net, l, n_out, delta, out.fresh, out.nabla + W, out.nabla + b, w);
+  if (n_out == 0) return;
   const bool lanes = w.layout == engine::Layout::sample_lanes;
   const Index stride = engine::padded(w.m);
   Index first = lanes ? first_exchanged<Scalar>(n_out, n_in) : n_out;
   if (out.sink && first > 0) first = n_out;  // it gets whole columns
-  if (0 < first && first < n_out) exchanged_gradient(net, l, first, delta, out.fresh, out.nabla + W, w);
-  engine::DeltaRows<Scalar> rows{delta, 1, engine::padded(n_out)};
+  if (0 < first && first < n_out) exchanged_gradient(net, l, first, n_out, delta, out.fresh, out.nabla + W, w);
+  engine::DeltaRows<Scalar> rows{delta, 1, engine::padded(net.size(l))};
   if (lanes && first > 0) {
     k.to_panels(delta, stride, first, w.m, w.panels);
     rows = {w.panels, w.m, k.panel};
   }
   const auto weights = [&](Index i, Index columns, Scalar* dW) {
-    if (first == 0) return exchanged_gradient(net, l, 0, delta, out.fresh, dW, w);
+    if (first == 0) return exchanged_gradient(net, l, 0, n_out, delta, out.fresh, dW, w);
     weight_gradient(net, l, rows, first, i, columns, out.fresh, dW, w);
   };
   const auto biases = [&](Scalar* db) {

@@ -83,6 +83,8 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &step_rows<Scalar>,
           &outer_samples<Scalar>,
           &outer_turned<Scalar>,
+          &outer_folded<Scalar>,
+          &outer_folded_rows<Scalar>,
           &sum_rows<Scalar>,
           &sum_samples<Scalar>,
           &gather<Scalar>,

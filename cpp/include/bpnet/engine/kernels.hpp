@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpnet/engine/elementwise.hpp"
+#include "bpnet/engine/folded.hpp"
 #include "bpnet/engine/gather.hpp"
 #include "bpnet/engine/gradient.hpp"
 #include "bpnet/engine/grid.hpp"
@@ -39,6 +40,8 @@ struct Kernels {
   decltype(&engine::step_rows<Scalar>) step_rows;
   decltype(&engine::outer_samples<Scalar>) outer_samples;
   decltype(&engine::outer_turned<Scalar>) outer_turned;
+  decltype(&engine::outer_folded<Scalar>) outer_folded;
+  decltype(&engine::outer_folded_rows<Scalar>) outer_folded_rows;
   decltype(&engine::sum_rows<Scalar>) sum_rows;
   decltype(&engine::sum_samples<Scalar>) sum_samples;
 

@@ -12,6 +12,7 @@
 /// twice.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -496,6 +497,64 @@ template <class Scalar, class Row>
   }
 }
 #pragma GCC diagnostic pop
+
+// ---- sums across lanes ---------------------------------------------------------------------------------------------
+
+/// Sums that one is parted into, whatever a register holds.
+inline constexpr int partial_sums = 16;
+
+/// Partial sums, number k in lane k % size of register k / size, folded: k + 8 is added to k, then k + 4, as far as
+/// numbers of a `Quarter` are left.
+template <class Scalar>
+[[gnu::always_inline]] inline Quarter<Scalar> fold_to_quarter(
+    const Lanes<Scalar> (&sums)[partial_sums / Lanes<Scalar>::size]) {
+  using L = Lanes<Scalar>;
+  [[maybe_unused]] constexpr int registers = partial_sums / static_cast<int>(L::size);
+  L x = sums[0];
+  if constexpr (registers == 2) x = sums[0] + sums[1];
+  if constexpr (registers == 4) x = (sums[0] + sums[2]) + (sums[1] + sums[3]);
+  if constexpr (registers == 8)
+    x = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+  [[maybe_unused]] constexpr bool is_float = sizeof(Scalar) == 4;
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  if constexpr (sizeof(L) == 64 && is_float) {
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(x.packet()), _mm512_extractf32x8_ps(x.packet(), 1));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  } else if constexpr (sizeof(L) == 64) {
+    const __m256d half = _mm256_add_pd(_mm512_castpd512_pd256(x.packet()), _mm512_extractf64x4_pd(x.packet(), 1));
+    return _mm_add_pd(_mm256_castpd256_pd128(half), _mm256_extractf128_pd(half, 1));
+  }
+#endif
+#if defined(__AVX__)
+  if constexpr (sizeof(L) == 32 && is_float)
+    return _mm_add_ps(_mm256_castps256_ps128(x.packet()), _mm256_extractf128_ps(x.packet(), 1));
+  else if constexpr (sizeof(L) == 32)
+    return _mm_add_pd(_mm256_castpd256_pd128(x.packet()), _mm256_extractf128_pd(x.packet(), 1));
+#endif
+  Scalar numbers[L::size];
+  x.store(numbers);
+  for (Index half = L::size / 2; half >= quarter<Scalar>; half /= 2)
+    for (Index k = 0; k < half; ++k) numbers[k] += numbers[k + half];
+  return load_quarter(numbers);
+}
+
+/// Two such quarters folded to one number each.
+template <class Scalar>
+[[gnu::always_inline]] inline std::array<Scalar, 2> fold_two(Quarter<Scalar> x, Quarter<Scalar> y) {
+#if defined(__SSE2__)
+  if constexpr (sizeof(Scalar) == 4) {
+    const __m128 two = _mm_add_ps(_mm_unpacklo_ps(x, y), _mm_unpackhi_ps(x, y));
+    return std::bit_cast<std::array<std::array<Scalar, 2>, 2>>(_mm_add_ps(two, _mm_movehl_ps(two, two)))[0];
+  } else {
+    return std::bit_cast<std::array<Scalar, 2>>(_mm_add_pd(_mm_unpacklo_pd(x, y), _mm_unpackhi_pd(x, y)));
+  }
+#else
+  if constexpr (sizeof(Scalar) == 4)
+    return {(x[0] + x[2]) + (x[1] + x[3]), (y[0] + y[2]) + (y[1] + y[3])};
+  else
+    return {x[0] + x[1], y[0] + y[1]};
+#endif
+}
 
 // ---- partial registers ----------------------------------------------------------------------------------------------
 
