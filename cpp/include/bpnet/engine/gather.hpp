@@ -162,6 +162,13 @@ void from_lanes(const Scalar* in, Index stride, Index n, Index m, const To& to, 
     Scalar* out = to(i);
     Index s = 0;
     if (units == L::size) {
+      if constexpr (turns_halves<Scalar>) {
+        L two[2 * Q];
+        for (; s + 2 * Q <= m; s += 2 * Q, out += 2 * Q * apart) {
+          load_transposed_halves([&](int k) { return in + k * stride + s; }, two);
+          for (Index k = 0; k < 2 * Q; ++k) two[k].store(out + k * apart);
+        }
+      }
       for (; s + Q <= m; s += Q, out += Q * apart) {
         load_transposed([&](int k) { return load_quarter(in + k * stride + s); }, column);
         for (Index k = 0; k < Q; ++k) column[k].store(out + k * apart);

@@ -496,6 +496,58 @@ template <class Scalar, class Row>
       for (int r = 0; r < static_cast<int>(L::size); ++r) column[k].v[r] = row(r)[k];
   }
 }
+
+/// Whether twice as many numbers of a row are better turned around together: half as many loads.
+template <class Scalar>
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+inline constexpr bool turns_halves = sizeof(Lanes<Scalar>) == 64;
+#else
+inline constexpr bool turns_halves = false;
+#endif
+
+/// Column j receives number j of the two quarters at row(0), row(1), ..., row(size - 1).
+template <class Scalar, class Row>
+[[gnu::always_inline]] inline void load_transposed_halves(const Row& row,
+                                                          Lanes<Scalar> (&column)[2 * quarter<Scalar>]) {
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  using L = Lanes<Scalar>;
+  constexpr int Q = static_cast<int>(quarter<Scalar>);
+  const auto rows = [&row](int r) __attribute__((always_inline)) {  // two quarters of row r, two of row r + Q
+    const auto half = [&row](int k) __attribute__((always_inline)) {
+      return _mm256_loadu_pd(reinterpret_cast<const double*>(row(k)));
+    };
+    return _mm512_insertf64x4(_mm512_castpd256_pd512(half(r)), half(r + Q), 1);
+  };
+  const auto pairs = [](__m512d a, __m512d b, auto high) __attribute__((always_inline)) {
+    return high() ? _mm512_maskz_unpackhi_pd(0xff, a, b) : _mm512_maskz_unpacklo_pd(0xff, a, b);
+  };
+  constexpr std::false_type low;
+  constexpr std::true_type high;
+  __m512d four[2][Q];  // columns k, and in every other 16 bytes Q + k, of rows 0 to 2 Q - 1 and of the others
+  for (int group = 0; group < 2; ++group) {
+    const int r = 2 * Q * group;
+    if constexpr (sizeof(Scalar) == 8) {
+      const __m512d a = rows(r), b = rows(r + 1);
+      four[group][0] = pairs(a, b, low), four[group][1] = pairs(a, b, high);
+    } else {
+      const auto unpack = [](__m512d a, __m512d b, auto upper) __attribute__((always_inline)) {
+        const __m512 x = _mm512_castpd_ps(a), y = _mm512_castpd_ps(b);
+        return _mm512_castps_pd(upper() ? _mm512_maskz_unpackhi_ps(0xffff, x, y)
+                                        : _mm512_maskz_unpacklo_ps(0xffff, x, y));
+      };
+      const __m512d a = rows(r), b = rows(r + 1), c = rows(r + 2), d = rows(r + 3);
+      const __m512d low01 = unpack(a, b, low), high01 = unpack(a, b, high);
+      const __m512d low23 = unpack(c, d, low), high23 = unpack(c, d, high);
+      four[group][0] = pairs(low01, low23, low), four[group][1] = pairs(low01, low23, high);
+      four[group][2] = pairs(high01, high23, low), four[group][3] = pairs(high01, high23, high);
+    }
+  }
+  for (int k = 0; k < Q; ++k) {
+    column[k] = L(std::bit_cast<decltype(L::v)>(_mm512_maskz_shuffle_f64x2(0xff, four[0][k], four[1][k], 0x88)));
+    column[Q + k] = L(std::bit_cast<decltype(L::v)>(_mm512_maskz_shuffle_f64x2(0xff, four[0][k], four[1][k], 0xdd)));
+  }
+#endif
+}
 #pragma GCC diagnostic pop
 
 // ---- sums across lanes ---------------------------------------------------------------------------------------------
