@@ -220,6 +220,7 @@ void check_outer(Input& in) {
   const bool by_rows = in.flag(), panels = in.flag(), fresh = in.flag(), fetches = in.flag();
   const Index delta_stride = padded(n.n_out) + padding * in.below(2), apart = n.n_out + in.below(4);
   const Index a_stride = in.flag() ? tile_samples : n.stride;
+  const bool sums = in.flag();
   begin_case<Scalar>(by_rows ? "outer_rows" : "outer_samples", {{"n_out", n.n_out},
                                                                 {"n_in", n.n_in},
                                                                 {"m", n.m},
@@ -228,10 +229,13 @@ void check_outer(Input& in) {
                                                                 {"fetches", fetches},
                                                                 {"delta_stride", delta_stride},
                                                                 {"a_stride", a_stride},
-                                                                {"dW_stride", apart}});
+                                                                {"dW_stride", apart},
+                                                                {"sums", sums}});
   const Delta<Scalar> delta(in, n.n_out, n.m, panels, delta_stride);
   const auto dW = destination<Scalar>(in, fresh, n.n_out, n.n_in, apart);
-  const auto before = copy<Scalar>(dW);
+  const auto db = destination<Scalar>(in, fresh, n.n_out, 1, n.n_out);
+  const auto before = copy<Scalar>(dW), before_b = copy<Scalar>(db);
+  Scalar* const biases = sums ? db.data() : nullptr;
   const auto check = [&](auto input, Index input_stride) {
     for (Index i = 0; i < n.n_in; ++i)
       for (Index j = 0; j < n.n_out; ++j) {
@@ -242,19 +246,24 @@ void check_outer(Input& in) {
             j, i);
       }
     expect_gaps<Scalar>(dW, n.n_out, n.n_in, apart);
+    for (Index j = 0; sums && j < n.n_out; ++j) {
+      Scalar sum = fresh ? Scalar(0) : before_b[to_size(j)];
+      for (Index s = 0; s < n.m; ++s) sum += delta.unit(j)[s * delta.rows.sample_stride];
+      expect(db[to_size(j)], sum, j, 0);
+    }
   };
   if (by_rows) {
     const auto a = in.numbers<Scalar>(n.m * n.n_in);
     const Scalar* rows[tile_samples];
     for (Index s = 0; s < n.m; ++s) rows[s] = &a[to_size(s * n.n_in)];
-    outer_rows(delta.rows, rows, n.n_out, n.n_in, n.m, fresh, dW.data(), apart);
+    outer_rows(delta.rows, rows, n.n_out, n.n_in, n.m, fresh, dW.data(), apart, biases);
     check([&](Index i) { return &a[to_size(i)]; }, n.n_in);
     check_step(in, delta, rows, n);
   } else {
     const auto a = in.numbers<Scalar>(n.n_in * a_stride);
     Ahead<Scalar> ahead{{{{a.data(), 1, n.n_in, a_stride, 0}}}};
     outer_samples(delta.rows, a.data(), a_stride, n.n_out, n.n_in, n.m, fresh, dW.data(), apart,
-                  fetches ? &ahead : nullptr);
+                  fetches ? &ahead : nullptr, biases);
     check([&](Index i) { return &a[to_size(i * a_stride)]; }, 1);
   }
 }

@@ -47,7 +47,7 @@ void print_products(Index n_out, Index n_in) {
   const double turn = least([&] { k.to_panels(delta.data(), m, n_out, m, panels.data()); });
   const engine::DeltaRows<Scalar> rows{panels.data(), m, k.panel};
   const double outer =
-      least([&] { k.outer_samples(rows, a.data(), m, n_out, n_in, m, true, dW.data(), n_out, nullptr); });
+      least([&] { k.outer_samples(rows, a.data(), m, n_out, n_in, m, true, dW.data(), n_out, nullptr, nullptr); });
   std::printf("| %ld <- %ld | %.1f | %.1f | %.1f | %.2f |\n", static_cast<long>(n_out), static_cast<long>(n_in),
               flops / forward, flops / pull, flops / outer, turn / static_cast<double>(n_out * m));
 }

@@ -122,17 +122,20 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
          {DeltaRows<Scalar>::rows(delta_rows.data(), row_stride), DeltaRows<Scalar>::panels(panels.data(), m)})
       for (const bool fresh : {true, false}) {
         const PlainGradient<Scalar>& expected = fresh ? fresh_sum : added_sum;
-        Walled<Scalar> by_rows(n_in * apart), by_lanes(n_in * apart), turned(n_in * apart), db(n_out);
+        Walled<Scalar> by_rows(n_in * apart), by_lanes(n_in * apart), turned(n_in * apart);
+        Walled<Scalar> db(n_out), db_by_rows(n_out), db_by_lanes(n_out);
         if (!fresh) {
           for (Index i = 0; i < n_in; ++i)
             for (auto* dW : {&by_rows, &by_lanes, &turned})
               std::copy_n(start.W.data() + i * n_out, n_out, dW->data() + i * apart);
-          std::copy(start.b.begin(), start.b.end(), db.data());
+          for (auto* sum : {&db, &db_by_rows, &db_by_lanes}) std::copy(start.b.begin(), start.b.end(), sum->data());
         }
-        outer_rows(rows, a.pointers(m).data(), n_out, n_in, m, fresh, by_rows.data(), apart);
+        const bool with_biases = m % 3 != 0;
+        outer_rows(rows, a.pointers(m).data(), n_out, n_in, m, fresh, by_rows.data(), apart,
+                   with_biases ? db_by_rows.data() : nullptr);
         Ahead<Scalar> ahead{{{{start.W.data(), 1, n_in, n_out, 0}}}};  // what is fetched on the way changes nothing
         outer_samples(rows, a_lanes.data(), padded(m), n_out, n_in, m, fresh, by_lanes.data(), apart,
-                      m % 2 ? nullptr : &ahead);
+                      m % 2 ? nullptr : &ahead, with_biases ? db_by_lanes.data() : nullptr);
         outer_turned(delta_lanes.data(), a_lanes.data(), padded(m), n_out, n_in, m, fresh, turned.data(), apart);
         sum_rows(rows, n_out, m, fresh, db.data());
         for (const auto* dW : {&by_rows, &by_lanes, &turned}) {
@@ -140,6 +143,9 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
           for (Index i = 0; i < n_in; ++i) CHECK(dW->untouched(i * apart + n_out, (i + 1) * apart));
         }
         CHECK(same_bits(db.data(), expected.b.data(), n_out) && db.intact());
+        for (auto* sum : {&db_by_rows, &db_by_lanes})
+          CHECK(sum->intact() &&
+                (with_biases ? same_bits(sum->data(), expected.b.data(), n_out) : !fresh || sum->untouched(0, n_out)));
 
         if (!fresh) continue;  // a step by the gradient equals the gradient, and then the step
         const Scalar scale = Scalar(-0.37);

@@ -166,16 +166,17 @@ void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, Index la
                                  dW + first, net.size(l));
 }
 
-/// dC/dW^l of the weights of outputs 0..outputs-1 and inputs i..i+columns-1, into their columns dW. (BP3)
+/// dC/dW^l of the weights of outputs 0..outputs-1 and inputs i..i+columns-1, into their columns dW; unless db is null,
+/// dC/db^l. (BP3), (BP4)
 template <class Scalar>
 void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar> rows, Index outputs, Index i,
-                     Index columns, bool fresh, Scalar* dW, Workspace<Scalar>& w) {
+                     Index columns, bool fresh, Scalar* dW, Scalar* db, Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l);
   const bool lanes = w.layout == engine::Layout::sample_lanes;
   if (lanes && !(l == 1 && w.in_place)) {
     const Index stride = engine::padded(w.m);
-    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, outputs, columns, w.m, fresh, dW, n_out, nullptr);
+    return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, outputs, columns, w.m, fresh, dW, n_out, nullptr, db);
   }
   const Scalar* const* a = lanes ? w.inputs.data() : unit_rows(net, l - 1, w);
   std::array<const Scalar*, engine::tile_samples> from;
@@ -183,7 +184,7 @@ void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar
     for (Index s = 0; s < w.m; ++s) from[static_cast<std::size_t>(s)] = a[s] + i;
     a = from.data();
   }
-  k.outer_rows(rows, a, outputs, columns, w.m, fresh, dW, n_out);
+  k.outer_rows(rows, a, outputs, columns, w.m, fresh, dW, n_out, db);
 }
 
 /// dC/dW^l = delta^l (a^(l-1))^T, dC/db^l = delta^l, summed over the samples of the tile. (BP3), (BP4)
@@ -205,17 +206,20 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
     k.to_panels(delta, stride, first, w.m, w.panels);
     rows = {w.panels, w.m, k.panel};
   }
-  const auto weights = [&](Index i, Index columns, Scalar* dW) {
+  const auto weights = [&](Index i, Index columns, Scalar* dW, Scalar* db) {
     if (first == 0) return exchanged_gradient(net, l, 0, n_out, delta, out.fresh, dW, w);
-    weight_gradient(net, l, rows, first, i, columns, out.fresh, dW, w);
+    weight_gradient(net, l, rows, first, i, columns, out.fresh, dW, db, w);
+  };
+  const auto last_biases = [&](Scalar* db) {
+    if (first < n_out) k.sum_samples(delta + first * stride, stride, n_out - first, w.m, out.fresh, db + first);
   };
   const auto biases = [&](Scalar* db) {
     if (first > 0) k.sum_rows(rows, first, w.m, out.fresh, db);
-    if (first < n_out) k.sum_samples(delta + first * stride, stride, n_out - first, w.m, out.fresh, db + first);
+    last_biases(db);
   };
   if (!out.sink) {
-    weights(0, n_in, out.nabla + W);
-    return biases(out.nabla + b);
+    weights(0, n_in, out.nabla + W, out.nabla + b);
+    return last_biases(out.nabla + b);
   }
   if (const auto step = out.sink->plain(); step.theta && !lanes) {
     k.step_rows(rows, unit_rows(net, l - 1, w), n_out, n_in, w.m, step.scale, step.theta + W);
@@ -227,7 +231,7 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   const Index at_once = first == 0 ? n_in : std::min(most, n_in);
   for (Index i = 0; i < n_in; i += at_once) {
     const Index columns = std::min(at_once, n_in - i);
-    weights(i, columns, out.nabla);
+    weights(i, columns, out.nabla, nullptr);
     out.sink->take(out.nabla, W + i * n_out, columns * n_out, false);
   }
   biases(out.nabla);

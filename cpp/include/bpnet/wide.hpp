@@ -210,8 +210,7 @@ class WideGroup {
         ahead.wanted[0] = {next.a(l - 1) + i * apart, 1, columns * apart / k.panel, k.panel, 0};
       }
       k.outer_samples(delta, w.a(l - 1) + i * stride, stride, rows, columns, w.m, fresh && t == 0, dW, dW_stride,
-                      &ahead);
-      if (i == 0) k.sum_rows(delta, rows, w.m, fresh && t == 0, db);
+                      &ahead, i == 0 ? db : nullptr);
     }
     if (sink == nullptr) return;
     sink->take(dW, W, rows, false, columns, n_out, dW_stride);

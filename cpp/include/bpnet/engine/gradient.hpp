@@ -87,18 +87,55 @@ enum class Into {
   step,   ///< scale times the sum is added to what is there
 };
 
+/// Packets registers of delta summed over the samples. (BP4)
+template <int Packets, class Scalar>
+void sum_block(const Scalar* delta, Index sample_stride, Index n_out, Index m, bool fresh, Scalar* db) {
+  using L = Lanes<Scalar>;
+  L acc[Packets];
+  for (int p = 0; p < Packets; ++p) {
+    const Index left = n_out - p * L::size;
+    const Scalar* from = db + p * L::size;
+    acc[p] = fresh ? L(Scalar(0)) : left < L::size ? L::load_first(from, left) : L::load(from);
+  }
+  for (Index s = 0; s < m; ++s, delta += sample_stride)
+    for (int p = 0; p < Packets; ++p) acc[p] = acc[p] + L::load(delta + p * L::size);
+  for (int p = 0; p < Packets; ++p) {
+    const Index left = n_out - p * L::size;
+    if (left < L::size)
+      acc[p].store_first(db + p * L::size, left);
+    else
+      acc[p].store(db + p * L::size);
+  }
+}
+
+/// What `outer_block` may do on its way.
+enum class Also {
+  nothing,
+  fetch,   ///< memory that is wanted next
+  biases,  ///< the sums of delta
+};
+
 /// Inputs x Packets registers of a weight gradient: the outer products of m > 0 samples. With Cut the last register has
-/// `tail` numbers; with Fetch, it fetches `ahead`. (What is known beforehand keeps the accumulators in registers.)
-template <Into into, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar, class Input>
+/// `tail` numbers. (What is known beforehand keeps the accumulators in registers.)
+template <Into into, bool Cut, Also also, int Inputs, int Packets, class Scalar, class Input>
 [[gnu::noinline]] void outer_block(const Scalar* delta, Index sample_stride, Input input, Index m, Scalar* dW,
-                                   Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead, Scalar scale) {
+                                   Index dW_stride, Index tail, typename Ahead<Scalar>::Part ahead, Scalar scale,
+                                   Scalar* db) {
   using L = Lanes<Scalar>;
   const auto load = [tail](const Scalar* from, int p) __attribute__((always_inline)) {
     return Cut && p == Packets - 1 ? L::load_first(from + p * L::size, tail) : L::load(from + p * L::size);
   };
+  const auto store = [tail](L value, Scalar * to, int p) __attribute__((always_inline)) {
+    if (Cut && p == Packets - 1)
+      value.store_first(to + p * L::size, tail);
+    else
+      value.store(to + p * L::size);
+  };
   const auto next = [dW_stride](Scalar * column) __attribute__((always_inline)) { return opaque(column + dW_stride); };
-  L acc[Inputs][Packets];
+  L acc[Inputs][Packets], sum[Packets];
   Scalar* column = dW;
+  if constexpr (also == Also::biases)
+    for (int p = 0; p < Packets; ++p) sum[p] = into == Into::more ? load(db, p) : L(Scalar(0));
   for (int r = 0; r < Inputs; ++r) {
     for (int p = 0; p < Packets; ++p) acc[r][p] = into == Into::more ? load(column, p) : L(Scalar(0));
     if constexpr (into == Into::more) column = next(column);
@@ -107,7 +144,9 @@ template <Into into, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar
   do {
     L d[Packets];
     for (int p = 0; p < Packets; ++p) d[p] = L::load(delta + p * L::size);
-    if constexpr (Fetch) Ahead<Scalar>::fetch(ahead, s);
+    if constexpr (also == Also::fetch) Ahead<Scalar>::fetch(ahead, s);
+    if constexpr (also == Also::biases)
+      for (int p = 0; p < Packets; ++p) sum[p] = sum[p] + d[p];
     const Scalar* a = input.at(s);
     for (int r = 0; r < Inputs; ++r) {
       const L x(a[r * input.apart()]);
@@ -122,18 +161,18 @@ template <Into into, bool Cut, bool Fetch, int Inputs, int Packets, class Scalar
   }
   column = dW;
   for (int r = 0; r < Inputs; ++r, column = next(column))
-    for (int p = 0; p < Packets; ++p) {
-      if (Cut && p == Packets - 1)
-        acc[r][p].store_first(column + p * L::size, tail);
-      else
-        acc[r][p].store(column + p * L::size);
-    }
+    for (int p = 0; p < Packets; ++p) store(acc[r][p], column, p);
+  if constexpr (also == Also::biases)
+    for (int p = 0; p < Packets; ++p) store(sum[p], db, p);
 }
 
-/// The outer products of m samples.
+template <Also also>
+using AlsoTag = std::integral_constant<Also, also>;
+
+/// The outer products of m samples and, unless db is null, the sums of delta.
 template <Into into, class Scalar, class Input>
 void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride,
-           Ahead<Scalar>* ahead, Scalar scale = 0) {
+           Ahead<Scalar>* ahead, Scalar* db, Scalar scale = 0) {
   using L = Lanes<Scalar>;
   const Index tail = n_out % L::size;
   in_blocks<Block<Scalar>::packets>(
@@ -145,37 +184,43 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
         in_ladder<most>(
             n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
               Scalar* to = dW + i * dW_stride + j;
-              const auto block = [&](auto is_cut, auto fetches, const auto& wanted) __attribute__((always_inline)) {
-                outer_block<into, is_cut(), fetches(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
-                                                                      dW_stride, tail, wanted, scale);
+              const auto block = [&](auto is_cut, auto also, const auto& wanted) __attribute__((always_inline)) {
+                outer_block<into, is_cut(), also(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
+                                                                   dW_stride, tail, wanted, scale, db + j);
               };
-              const typename Ahead<Scalar>::Part nothing;
-              if (cut) return block(std::true_type{}, std::false_type{}, nothing);
+              const typename Ahead<Scalar>::Part none;
+              const auto cut_or_not = [&](auto also) __attribute__((always_inline)) {
+                cut ? block(std::true_type{}, also, none) : block(std::false_type{}, also, none);
+              };
+              if constexpr (into != Into::step && n_inputs() < most)  // there are registers left
+                if (db && i + n_inputs() == n_in) return cut_or_not(AlsoTag<Also::biases>{});
               if constexpr (into != Into::step && Input::may_fetch && P == Block<Scalar>::packets && n_inputs() == most)
-                if (const auto some = ahead ? ahead->take(m) : nothing; some.begin)
-                  return block(std::false_type{}, std::true_type{}, some);
-              block(std::false_type{}, std::false_type{}, nothing);
+                if (const auto some = ahead && !cut ? ahead->take(m) : none; some.begin)
+                  return block(std::false_type{}, AlsoTag<Also::fetch>{}, some);
+              cut_or_not(AlsoTag<Also::nothing>{});
             });
+        if (db && n_in % most == 0) sum_block<P>(rows, delta.sample_stride, n_out - j, m, into == Into::fresh, db + j);
       });
 }
 
 template <class Scalar, class Input>
 void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
-           Index dW_stride, Ahead<Scalar>* ahead = nullptr) {
+           Index dW_stride, Ahead<Scalar>* ahead, Scalar* db) {
   if (fresh)
-    outer<Into::fresh>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
+    outer<Into::fresh>(delta, input, n_out, n_in, m, dW, dW_stride, ahead, db);
   else
-    outer<Into::more>(delta, input, n_out, n_in, m, dW, dW_stride, ahead);
+    outer<Into::more>(delta, input, n_out, n_in, m, dW, dW_stride, ahead, db);
 }
 
 }  // namespace detail
 
-/// dW += delta a^T over the samples of a tile, ascending; with `fresh`, dW = delta a^T. (BP3)
-/// a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
+/// dW += delta a^T over the samples of a tile, ascending, and unless it is null db += delta; with `fresh`, dW and db
+/// are those sums. (BP3), (BP4) a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
 template <class Scalar>
 void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
-                Scalar* dW, Index dW_stride) {
-  detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride);
+                Scalar* dW, Index dW_stride, Scalar* db) {
+  detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride,
+                static_cast<Ahead<Scalar>*>(nullptr), db);
 }
 
 /// W += scale delta a^T over the samples of a tile, ascending: a step of plain gradient descent, whose gradient is
@@ -184,18 +229,18 @@ template <class Scalar>
 void step_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, Scalar scale,
                Scalar* W) {
   detail::outer<detail::Into::step>(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, W, n_out,
-                                    static_cast<Ahead<Scalar>*>(nullptr), scale);
+                                    static_cast<Ahead<Scalar>*>(nullptr), static_cast<Scalar*>(nullptr), scale);
 }
 
-/// The same with a (n_in, a_stride) in sample lanes. (BP3) `ahead` may be null.
+/// outer_rows with a (n_in, a_stride) in sample lanes. (BP3), (BP4) `ahead` may be null.
 template <class Scalar>
 void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
-                   bool fresh, Scalar* dW, Index dW_stride, Ahead<Scalar>* ahead) {
-  using detail::InputLanes;
+                   bool fresh, Scalar* dW, Index dW_stride, Ahead<Scalar>* ahead, Scalar* db) {
+  const auto run = [&](auto input) { detail::outer(delta, input, n_out, n_in, m, fresh, dW, dW_stride, ahead, db); };
   if (a_stride == tile_samples)
-    detail::outer(delta, InputLanes<tile_samples, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
+    run(detail::InputLanes<tile_samples, Scalar>{a, a_stride});
   else
-    detail::outer(delta, InputLanes<0, Scalar>{a, a_stride}, n_out, n_in, m, fresh, dW, dW_stride, ahead);
+    run(detail::InputLanes<0, Scalar>{a, a_stride});
 }
 
 namespace detail {
@@ -279,28 +324,12 @@ void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool f
 /// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)
 template <class Scalar>
 void sum_rows(DeltaRows<Scalar> delta, Index n_out, Index m, bool fresh, Scalar* db) {
-  using L = Lanes<Scalar>;
-  constexpr Index panel = Block<Scalar>::panel;
-  const auto load = [&](Index j) { return n_out - j < L::size ? L::load_first(db + j, n_out - j) : L::load(db + j); };
-  for (Index first = 0; first < n_out; first += panel) {
-    const Scalar* row = delta.data + first * delta.block_stride;
-    in_blocks<Block<Scalar>::packets>((std::min(panel, n_out - first) + L::size - 1) / L::size,
-                                      [&](Index, auto n_packets) {
-                                        constexpr int P = n_packets();
-                                        L acc[P];
-                                        for (int p = 0; p < P; ++p)
-                                          acc[p] = fresh ? L(Scalar(0)) : load(first + p * L::size);
-                                        for (Index s = 0; s < m; ++s, row += delta.sample_stride)
-                                          for (int p = 0; p < P; ++p) acc[p] = acc[p] + L::load(row + p * L::size);
-                                        for (int p = 0; p < P; ++p) {
-                                          const Index j = first + p * L::size;
-                                          if (n_out - j < L::size)
-                                            acc[p].store_first(db + j, n_out - j);
-                                          else
-                                            acc[p].store(db + j);
-                                        }
-                                      });
-  }
+  in_blocks<Block<Scalar>::packets>((n_out + Lanes<Scalar>::size - 1) / Lanes<Scalar>::size,
+                                    [&](Index packet, auto n_packets) {
+                                      const Index j = packet * Lanes<Scalar>::size;
+                                      detail::sum_block<n_packets()>(delta.data + j * delta.block_stride,
+                                                                     delta.sample_stride, n_out - j, m, fresh, db + j);
+                                    });
 }
 
 }  // namespace bpnet::engine
