@@ -139,8 +139,16 @@ void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index st
       for (Index k = 0; k < units; ++k, to += stride) column[k].store(to);
     };
     Index i = 0;
-    if (samples == L::size)
+    if (samples == L::size) {
+      if constexpr (turns_halves<Scalar>) {
+        L two[2 * Q];
+        for (; i + 2 * Q <= n; i += 2 * Q) {
+          load_transposed_halves([&](int k) { return at[k] + i; }, two);
+          for (Index k = 0; k < 2 * Q; ++k, to += stride) two[k].store(to);
+        }
+      }
       for (; i + Q <= n; i += Q) turn(Q, [&](int k) { return load_quarter(at[k] + i); });
+    }
     for (; i < n; i += Q) {
       const Index units = std::min(Q, n - i);
       turn(units, [&](int k) { return k < samples ? load_quarter(at[k] + i, units) : Quarter<Scalar>{}; });
