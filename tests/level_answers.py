@@ -52,6 +52,12 @@ def answers(dtype):
         net.fit(x, y, epochs=3, batch_size=20, optimizer=optimizer, l2=1e-3, l1=1e-4, seed=1, threads=2)
         yield f"training {optimizer}", net.parameters
 
+    # Few outputs, in whole and in part tiles: their gradients are summed in another order than others.
+    for sizes in ((5, 50, 50, 1), (5, 100, 60, 2)):
+        net = bpnet.Network(sizes, "tanh", "sigmoid", dtype=dtype, seed=1)
+        for m in (31, 45, 64):
+            yield f"gradient of {m} {sizes}", gradient(net, x[:m], y[:m, : sizes[-1]], "quadratic")
+
     # Wide enough to go block by block: a megabyte of parameters.
     net = bpnet.Network([300, 440, 7] if dtype == "float64" else [500, 520, 7], "tanh", dtype=dtype, seed=1)
     assert net.parameters.nbytes > 1e6

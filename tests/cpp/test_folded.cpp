@@ -1,5 +1,6 @@
 /// Gradients of few outputs against plain sums in their order, bit for bit: the kernels in both layouts, and what a
 /// network makes of its deltas, folded or ascending as its shape says.
+#include "bpnet/bpnet.hpp"
 #include "bpnet/engine/folded.hpp"
 #include "networks.hpp"
 #include "plain.hpp"
@@ -66,14 +67,14 @@ void test_kernels(Index n_out, Index n_in) {
     }
 }
 
-/// Which outputs are folded is decided by shapes: of few parameters, in a tile of 32 samples and more, a quarter of
-/// AVX-512's lanes at most, alone or what is left of whole registers.
+/// Which outputs are folded is decided by shapes: in a tile of 32 samples and more, a quarter of AVX-512's lanes at
+/// most, alone or, of few parameters, what is left of whole registers.
 template <class Scalar>
 Index first_folded(const std::vector<Index>& sizes, Index parameters, Index l, Index m) {
   const Index lanes = sizeof(Scalar) == 4 ? 16 : 8, n = sizes[to_size(l)], rest = n % lanes;
-  if (parameters > 4608 || m < 32) return n;
+  if (parameters * static_cast<Index>(sizeof(Scalar)) >= 400000 || m < 32) return n;
   if (n <= lanes / 4) return 0;
-  return n > lanes && rest > 0 && rest <= lanes / 4 ? n - rest : n;
+  return parameters <= 4608 && n > lanes && rest > 0 && rest <= lanes / 4 ? n - rest : n;
 }
 
 /// A tile's dC/dtheta is the plain sums of its own deltas and activations.
@@ -81,7 +82,7 @@ template <class Scalar>
 void test_network(const std::vector<Index>& sizes) {
   using namespace networks;
   Network<Scalar> net(sizes, "tanh", "sigmoid", 3);
-  for (Index m = 1; m <= tile_samples; m += m < 28 ? 9 : 1) {
+  for (Index m = 1; m <= tile_samples; m += m < 28 ? 9 : net.n_parameters() > 50000 ? 12 : 1) {
     const auto x = normals<Scalar>(m * net.n_inputs(), 1), y = normals<Scalar>(m * net.n_outputs(), 2);
     const auto batch = batch_of<Scalar>(samples_of(x, m, net.n_inputs()), samples_of(y, m, net.n_outputs()));
     const Everything<Scalar> all(net, batch, Reduction::mean);
@@ -104,8 +105,28 @@ void test_network(const std::vector<Index>& sizes) {
   }
 }
 
+/// A step, which takes the gradient of many parameters block by block, is the gradient and then its step.
+template <class Scalar>
+void test_steps() {
+  using namespace networks;
+  for (const auto& sizes : std::vector<std::vector<Index>>{{120, 66, 1}, {900, 7, 2}, {3, 90, 60, 2}, {10, 50, 1}})
+    for (const Index m : {1, 31, 32, 50, 64})
+      for (const Optimizer& optimizer : {sgd(0.1), adam()}) {
+        Network<Scalar> one(sizes, "tanh", "sigmoid", 3), other = one;
+        const auto x = normals<Scalar>(m * sizes.front(), 1), y = normals<Scalar>(m * sizes.back(), 2);
+        const auto batch = batch_of<Scalar>(samples_of(x, m, sizes.front()), samples_of(y, m, sizes.back()));
+        Trainer<Scalar> step(one, {}, optimizer), hand(other, {}, optimizer);
+        for (int k = 0; k < 2; ++k) {
+          step.step(batch.x, batch.y);
+          hand.apply(Everything<Scalar>(other, batch, Reduction::mean).nabla.data());
+        }
+        CHECK(one.theta() == other.theta());
+      }
+}
+
 template <class Scalar>
 void test_folded() {
+  test_steps<Scalar>();
   for (std::size_t k = 0; k < widths().size(); ++k)
     for (const Index few : {1, 2, 3, 5}) test_kernels<Scalar>(few, widths()[k]);
   for (const Index n_out : {16, 33}) test_kernels<Scalar>(n_out, 20);

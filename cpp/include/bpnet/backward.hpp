@@ -117,6 +117,12 @@ void scale_tile(Scalar* tile, Index n, const Workspace<Scalar>& w) {
 /// Numbers of a gradient that a sink is handed at a time: they stay in L1 on their way.
 inline constexpr Index sink_block = 4608;
 
+/// Whether there are so many bytes of weights that a gradient for each shard of a batch would cost too much.
+template <class Scalar>
+bool has_many_weights(const Model<Scalar>& net) {
+  return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= 4e5;
+}
+
 /// From which output on the gradient of a layer is folded (engine/folded.hpp) in a tile of m samples: 0 where there are
 /// few outputs; where the last ones would fill a small part of a register of AVX-512, from those on; else n_out. This
 /// decides the order of a sum, so nothing but shapes enters.
@@ -124,9 +130,9 @@ template <class Scalar>
 Index first_folded(const Model<Scalar>& net, Index l, Index m) {
   constexpr Index lanes = 64 / static_cast<Index>(sizeof(Scalar)), few = lanes / 4;
   const Index n_out = net.size(l), rest = n_out % lanes;
-  if (m < 2 * engine::partial_sums) return n_out;
-  if (net.n_parameters() > sink_block) return n_out;  // tiles of such a network may go together, or a sink take columns
+  if (m < 2 * engine::partial_sums || has_many_weights(net)) return n_out;  // many: tiles may go through them together
   if (n_out <= few) return 0;
+  if (net.n_parameters() > sink_block) return n_out;  // a sink may take whole columns
   return n_out > lanes && 0 < rest && rest <= few ? n_out - rest : n_out;
 }
 
@@ -194,6 +200,12 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   const auto& k = kernels<Scalar>();
   const Index n_in = net.size(l - 1), W = net.layout().W(l), b = net.layout().b(l);
   const Index n_out = first_folded(net, l, w.m);  // of which sums are ascending
+  if (n_out == 0 && out.sink) {
+    Scalar* db = out.nabla + net.size(l) * n_in;
+    folded_gradient(net, l, 0, delta, out.fresh, out.nabla, db, w);
+    out.sink->take(out.nabla, W, net.size(l) * n_in, false);
+    return out.sink->take(db, b, net.size(l), true);
+  }
   if (n_out < net.size(l)) folded_gradient(net, l, n_out, delta, out.fresh, out.nabla + W, out.nabla + b, w);
   if (n_out == 0) return;
   const bool lanes = w.layout == engine::Layout::sample_lanes;

@@ -50,10 +50,10 @@ namespace detail {
 /// Fewer samples are not worth being shared out among threads, however many weights they meet.
 inline constexpr Index worth_sharing = 12;
 
-/// Whether a network's weights are worth being walked block by block: where there are that many bytes of them.
+/// Whether a network's weights are worth being walked block by block: where there is a megabyte of them.
 template <class Scalar>
-bool is_wide(const Model<Scalar>& net, double bytes = 1e6) {
-  return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= bytes;
+bool is_wide(const Model<Scalar>& net) {
+  return static_cast<double>(net.n_parameters()) * sizeof(Scalar) >= 1e6;
 }
 
 /// The largest of n_1..n_L.
