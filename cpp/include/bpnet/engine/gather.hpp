@@ -199,6 +199,10 @@ void from_lanes(const Scalar* in, Index stride, Index n, Index m, const To& to, 
 /// Sample lanes (n, stride) into m rows of n numbers, `row_stride` apart.
 template <class Scalar>
 void to_rows(const Scalar* in, Index stride, Index n, Index m, Scalar* rows, Index row_stride) {
+  if (n == 1 && row_stride == 1) {
+    std::copy_n(in, m, rows);
+    return;
+  }
   detail::from_lanes<true>(
       in, stride, n, m, [rows](Index i) { return rows + i; }, row_stride);
 }
