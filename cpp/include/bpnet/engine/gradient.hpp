@@ -181,25 +181,26 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
         const Index j = packet * L::size;
         const Scalar* rows = delta.data + j * delta.block_stride;
         const bool cut = tail != 0 && j + P * L::size > n_out;
+        Scalar* const sums = db ? db + j : nullptr;
         in_ladder<most>(
             n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
               Scalar* to = dW + i * dW_stride + j;
               const auto block = [&](auto is_cut, auto also, const auto& wanted) __attribute__((always_inline)) {
                 outer_block<into, is_cut(), also(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
-                                                                   dW_stride, tail, wanted, scale, db + j);
+                                                                   dW_stride, tail, wanted, scale, sums);
               };
               const typename Ahead<Scalar>::Part none;
               const auto cut_or_not = [&](auto also) __attribute__((always_inline)) {
                 cut ? block(std::true_type{}, also, none) : block(std::false_type{}, also, none);
               };
               if constexpr (into != Into::step && n_inputs() < most)  // there are registers left
-                if (db && i + n_inputs() == n_in) return cut_or_not(AlsoTag<Also::biases>{});
+                if (sums && i + n_inputs() == n_in) return cut_or_not(AlsoTag<Also::biases>{});
               if constexpr (into != Into::step && Input::may_fetch && P == Block<Scalar>::packets && n_inputs() == most)
                 if (const auto some = ahead && !cut ? ahead->take(m) : none; some.begin)
                   return block(std::false_type{}, AlsoTag<Also::fetch>{}, some);
               cut_or_not(AlsoTag<Also::nothing>{});
             });
-        if (db && n_in % most == 0) sum_block<P>(rows, delta.sample_stride, n_out - j, m, into == Into::fresh, db + j);
+        if (sums && n_in % most == 0) sum_block<P>(rows, delta.sample_stride, n_out - j, m, into == Into::fresh, sums);
       });
 }
 
