@@ -216,7 +216,9 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
 }  // namespace detail
 
 /// dW += delta a^T over the samples of a tile, ascending, and unless it is null db += delta; with `fresh`, dW and db
-/// are those sums. (BP3), (BP4) a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
+/// are those sums. (BP3), (BP4)
+///
+/// a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
 template <class Scalar>
 void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
                 Scalar* dW, Index dW_stride, Scalar* db) {
