@@ -507,8 +507,8 @@ inline constexpr bool turns_halves = false;
 
 /// Column j receives number j of the two quarters at row(0), row(1), ..., row(size - 1).
 template <class Scalar, class Row>
-[[gnu::always_inline]] inline void load_transposed_halves(const Row& row,
-                                                          Lanes<Scalar> (&column)[2 * quarter<Scalar>]) {
+[[gnu::always_inline]] inline void load_transposed_halves(
+    [[maybe_unused]] const Row& row, [[maybe_unused]] Lanes<Scalar> (&column)[2 * quarter<Scalar>]) {
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
   using L = Lanes<Scalar>;
   constexpr int Q = static_cast<int>(quarter<Scalar>);
