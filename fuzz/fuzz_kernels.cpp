@@ -1,5 +1,6 @@
 /// libFuzzer target: the engine's kernels against plain loops in the promised order, bit for bit, whatever the sizes,
 /// strides and numbers. Each input is one call of one kernel; every array lies between poisoned bytes.
+#include "gradients.hpp"
 #include "passes.hpp"
 #include "products.hpp"
 #include "steps.hpp"
