@@ -52,6 +52,23 @@ void print_products(Index n_out, Index n_in) {
               flops / forward, flops / pull, flops / outer, turn / static_cast<double>(n_out * m));
 }
 
+/// The weight gradient (BP3) and biases (BP4) of few outputs, or the last ones of many, of one tile of 64 samples.
+template <class Scalar>
+void print_few_outputs(Index few, Index n_out, Index n_in) {
+  constexpr Index m = engine::tile_samples;
+  auto a = numbers<Scalar>(n_in * m), delta = numbers<Scalar>(few * m), dW = numbers<Scalar>(n_out * n_in),
+       db = numbers<Scalar>(few);
+  const auto& k = bpnet::kernels<Scalar>();
+  const double turned = least([&] {
+    k.outer_turned(delta.data(), a.data(), m, few, n_in, m, true, dW.data(), n_out);
+    k.sum_samples(delta.data(), m, few, m, true, db.data());
+  });
+  const double folded =
+      least([&] { k.outer_folded(delta.data(), a.data(), m, few, n_in, m, true, dW.data(), n_out, db.data()); });
+  std::printf("| %ld of %ld <- %ld | %.0f | %.0f |\n", static_cast<long>(few), static_cast<long>(n_out),
+              static_cast<long>(n_in), turned, folded);
+}
+
 /// Nanoseconds an element of activations, alone and with their slopes.
 template <class Scalar>
 void print_activation(bpnet::Activation f) {
@@ -88,6 +105,11 @@ void print_all(const char* dtype) {
   print_products<Scalar>(64, 64);
   print_products<Scalar>(128, 128);
   print_products<Scalar>(48, 512);
+  std::printf("\nNanoseconds a tile, its last outputs alone\n\n| outputs | turned around | folded |\n|---|---|---|\n");
+  print_few_outputs<Scalar>(1, 1, 50);
+  print_few_outputs<Scalar>(2, 50, 50);
+  print_few_outputs<Scalar>(2, 50, 10);
+  print_few_outputs<Scalar>(4, 4, 16);
   std::printf("\nNanoseconds an element\n\n| activation | value | with slope |\n|---|---|---|\n");
   for (const char* name : {"relu", "sigmoid", "tanh", "gelu", "exponential"}) print_activation<Scalar>(name);
   std::printf("\nNanoseconds a parameter\n\n| step | parameters | |\n|---|---|---|\n");
