@@ -195,8 +195,8 @@ void check_tile_passes(Input& in) {
     const auto total = blank<Scalar>(padded(t.m));
     sum_units(t.layout, x.data(), t.n, t.m, t.stride, total.data());
     for (Index s = 0; s < t.m; ++s) {
-      Scalar sum = x[t.at(0, s)];
-      for (Index i = 1; i < t.n; ++i) sum += x[t.at(i, s)];
+      const Scalar sum =
+          plain::sum_of<Scalar>(to_size(t.n), [&](std::size_t i) { return x[t.at(static_cast<Index>(i), s)]; });
       expect(total[to_size(s)], sum, 0, s);
     }
   } else {
@@ -222,26 +222,23 @@ void check_softmax(Input& in) {
     softmax<Scalar>(t.layout, in_place.data(), in_place.data(), nullptr, nullptr, t.n, t.m, t.stride);
     softmax_pull(t.layout, a.data(), pulled.data(), pulled.data(), t.n, t.m, t.stride);
     softmax_cross_entropy_delta(t.layout, a.data(), tail.data(), y.data(), delta.data(), t.n, t.m, t.stride);
-    std::vector<Scalar> row(to_size(t.n));
+    const auto row = [&](const auto& tile, Index s) {
+      std::vector<Scalar> numbers;
+      for (Index i = 0; i < t.n; ++i) numbers.push_back(tile[t.at(i, s)]);
+      return numbers;
+    };
     for (Index s = 0; s < t.m; ++s) {
-      for (Index i = 0; i < t.n; ++i) row[to_size(i)] = z[t.at(i, s)];
-      const plain::SoftmaxOf<Scalar> one(row);
-      Index top = 0;
-      Scalar mean = 0, sum = y[t.at(0, s)];
-      for (Index i = 1; i < t.n; ++i) {
-        if (a[t.at(top, s)] < a[t.at(i, s)]) top = i;
-        sum += y[t.at(i, s)];
-      }
-      const auto above = [&](Index i) { return g[t.at(i, s)] - g[t.at(top, s)]; };
-      for (Index i = 0; i < t.n; ++i) mean = plain::fused(a[t.at(i, s)], above(i), mean);
+      const plain::SoftmaxOf<Scalar> one(row(z, s));
+      const auto of_g = plain::softmax_pulled<Scalar>(row(a, s), row(g, s));
+      const auto of_y = plain::softmax_minus<Scalar>(row(a, s), row(tail, s), row(y, s));
       for (Index i = 0; i < t.n; ++i) {
         const std::size_t at = t.at(i, s), k = to_size(i);
         expect(a[at], one.a[k], i, s);
         expect(in_place[at], one.a[k], i, s);
         expect(tail[at], one.tail[k], i, s);
         expect(log_a[at], one.log_a[k], i, s);
-        expect(pulled[at], a[at] * (above(i) - mean), i, s);
-        expect(delta[at], plain::fused(tail[at], sum, plain::fused(a[at], sum, -y[at])), i, s);
+        expect(pulled[at], of_g[k], i, s);
+        expect(delta[at], of_y[k], i, s);
       }
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -25,6 +26,16 @@ Scalar fused(Scalar a, Scalar b, Scalar c) {
     return a * b + c;
 }
 
+/// The sum of n numbers as engine/units.hpp says it: sixteen partial sums, folded in halves.
+template <class Scalar, class Value>
+Scalar sum_of(std::size_t n, const Value& value) {
+  std::array<Scalar, 16> parts{};
+  for (std::size_t i = 0; i < n; ++i) parts[i % 16] = i < 16 ? value(i) : parts[i % 16] + value(i);
+  for (std::size_t half = 8; half > 0; half /= 2)
+    for (std::size_t k = 0; k < half; ++k) parts[k] += parts[k + half];
+  return parts[0];
+}
+
 /// Softmax of one sample as engine/softmax.hpp says it: the largest z first, its own 1 left out of the sum.
 template <class Scalar>
 struct SoftmaxOf {
@@ -32,24 +43,44 @@ struct SoftmaxOf {
 
   explicit SoftmaxOf(std::span<const Scalar> z) {
     using S = Single<Scalar>;
-    std::size_t top = 0;
-    for (std::size_t i = 1; i < z.size(); ++i)
-      if (z[top] < z[i]) top = i;
-    Scalar others = 0;
+    const Scalar top = *std::max_element(z.begin(), z.end()), infinity = std::numeric_limits<Scalar>::infinity();
     std::vector<Scalar> shifted, powers;
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      shifted.push_back(z[i] == z[top] ? Scalar(0) : z[i] - z[top]);
-      powers.push_back(bpnet::engine::exp(S(shifted[i])).v);
-      others += i == top ? powers.back() - 1 : powers.back();
+    for (const Scalar x : z) {
+      shifted.push_back(x == top ? Scalar(0) : x - (top == top ? top : -infinity));
+      powers.push_back(bpnet::engine::exp(S(shifted.back())).v);
     }
-    const Scalar total = 1 + others, log_total = bpnet::engine::log1p(S(others)).v;
+    const auto power = [&](std::size_t i) { return powers[i]; };
+    const Scalar smaller =
+        sum_of<Scalar>(z.size(), [&](std::size_t i) { return power(i) == 1 ? Scalar(0) : power(i); });
+    const auto largest = static_cast<Scalar>(std::count(powers.begin(), powers.end(), Scalar(1)));
+    const Scalar others = smaller + (largest - 1), total = 1 + others, log_total = bpnet::engine::log1p(S(others)).v;
     for (std::size_t i = 0; i < z.size(); ++i) {
       a.push_back(powers[i] / total);
       log_a.push_back(shifted[i] - log_total);
-      tail.push_back(i == top && a[i] >= Scalar(0.5) ? (1 - a[i]) - others / total : Scalar(0));
+      tail.push_back(a[i] >= Scalar(0.5) ? (1 - a[i]) - others / total : Scalar(0));
     }
   }
 };
+
+/// The deltas of softmax: from g = dC/da, and of the cross entropy to y, given the tail.
+template <class Scalar>
+std::vector<Scalar> softmax_pulled(std::span<const Scalar> a, std::span<const Scalar> g) {
+  const Scalar top = *std::max_element(a.begin(), a.end());
+  Scalar level = -std::numeric_limits<Scalar>::infinity();
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a[i] == top) level = std::max(level, g[i]);
+  const Scalar mean = sum_of<Scalar>(a.size(), [&](std::size_t i) { return a[i] * (g[i] - level); });
+  std::vector<Scalar> delta;
+  for (std::size_t i = 0; i < a.size(); ++i) delta.push_back(a[i] * ((g[i] - level) - mean));
+  return delta;
+}
+template <class Scalar>
+std::vector<Scalar> softmax_minus(std::span<const Scalar> a, std::span<const Scalar> tail, std::span<const Scalar> y) {
+  const Scalar sum = sum_of<Scalar>(a.size(), [&](std::size_t i) { return y[i]; });
+  std::vector<Scalar> delta;
+  for (std::size_t i = 0; i < a.size(); ++i) delta.push_back(fused(tail[i], sum, fused(a[i], sum, -y[i])));
+  return delta;
+}
 
 /// 1 / (root scale + eps) by the same Newton steps, on one number.
 template <class Scalar>

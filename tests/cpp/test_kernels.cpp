@@ -67,15 +67,13 @@ void test_tile_passes(Layout layout, Index n, Index m) {
 
   std::vector<Scalar> scaled(x.values), standard(x.values), shifted(x.values), sums;
   for (Index s = 0; s < m; ++s) {
-    Scalar sum = x(0, s);
     for (Index i = 0; i < n; ++i) {
       const std::size_t at = to_size(s * n + i);
-      if (i > 0) sum += x(i, s);
       scaled[at] = x(i, s) * factors[to_size(s)];
       standard[at] = (x(i, s) - shift[to_size(i)]) / scale[to_size(i)];
       shifted[at] = x(i, s) - shift[to_size(i)];
     }
-    sums.push_back(sum);
+    sums.push_back(plain::sum_of<Scalar>(to_size(n), [&](std::size_t i) { return x(static_cast<Index>(i), s); }));
   }
   Walled<Scalar> out(count), total(padded(m));
   const auto refill = [&] {
@@ -114,22 +112,15 @@ void test_softmax(Layout layout, Index n, Index m) {
   };
   std::vector<Scalar> a, tail, log_a, pulled, fused_delta;
   for (Index s = 0; s < m; ++s) {
-    const plain::SoftmaxOf<Scalar> plain(std::span(z.values).subspan(to_size(s * n), to_size(n)));
+    const auto row = [&](const Rows<Scalar>& rows) {
+      return std::span(rows.values).subspan(to_size(s * n), to_size(n));
+    };
+    const plain::SoftmaxOf<Scalar> plain(row(z));
     append(a, plain.a);
     append(tail, plain.tail);
     append(log_a, plain.log_a);
-    std::size_t top = 0;
-    Scalar mean = 0, sum = y(0, s);
-    for (std::size_t i = 1; i < to_size(n); ++i) {
-      if (plain.a[top] < plain.a[i]) top = i;
-      sum += y(static_cast<Index>(i), s);
-    }
-    const Scalar level = g(static_cast<Index>(top), s);
-    for (Index i = 0; i < n; ++i) mean = fused(plain.a[to_size(i)], g(i, s) - level, mean);
-    for (Index i = 0; i < n; ++i) {
-      pulled.push_back(plain.a[to_size(i)] * ((g(i, s) - level) - mean));
-      fused_delta.push_back(fused(plain.tail[to_size(i)], sum, fused(plain.a[to_size(i)], sum, -y(i, s))));
-    }
+    append(pulled, plain::softmax_pulled<Scalar>(plain.a, row(g)));
+    append(fused_delta, plain::softmax_minus<Scalar>(plain.a, plain.tail, row(y)));
   }
   const auto z_tile = turned(z), g_tile = turned(g), y_tile = turned(y);
   Walled<Scalar> out(count), rest(count), logs(count), delta(count), in_place(count);

@@ -79,26 +79,6 @@ void scale_samples(Layout layout, Scalar* x, Index n, Index m, Index stride, con
   }
 }
 
-/// total[s] = sum over the units i of x(i, s), ascending. `total` is padded.
-template <class Scalar>
-void sum_units(Layout layout, const Scalar* x, Index n, Index m, Index stride, Scalar* total) {
-  using L = Lanes<Scalar>;
-  if (layout == Layout::sample_lanes) {
-    for (Index s = 0; s < stride; s += L::size) {
-      L sum = L::load(x + s);
-      for (Index i = 1; i < n; ++i) sum = sum + L::load(x + i * stride + s);
-      sum.store(total + s);
-    }
-  } else {
-    for (Index s = 0; s < m; ++s) {
-      const Scalar* row = x + s * stride;
-      Scalar sum = row[0];
-      for (Index i = 1; i < n; ++i) sum += row[i];
-      total[s] = sum;
-    }
-  }
-}
-
 /// x(i, s) = (x(i, s) - shift[i]) / scale[i] over the real units and samples of a tile.
 template <class Scalar>
 void standardise(Layout layout, Scalar* x, Index n, Index m, Index stride, const Scalar* shift, const Scalar* scale) {

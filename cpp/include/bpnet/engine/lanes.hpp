@@ -197,6 +197,12 @@ typename L::Bits lane_numbers() {
   }
 }
 
+/// Set in the first n lanes: `lanes_below<L>(n)`.
+template <class L>
+typename L::Mask lanes_below(Index n) {
+  return {lane_numbers<L>().v < L::bits(static_cast<typename L::Word>(n)).v};
+}
+
 /// 1.5 2^k + shift: adding it rounds a number to an integer and leaves that integer + shift in the lowest bits.
 template <class Scalar>
 inline constexpr Scalar rounding_offset = sizeof(Scalar) == 4 ? Scalar(0x1.8p23) : Scalar(0x1.8p52);
@@ -550,7 +556,13 @@ template <class Scalar, class Row>
 }
 #pragma GCC diagnostic pop
 
-// ---- sums across lanes ---------------------------------------------------------------------------------------------
+// ---- across lanes --------------------------------------------------------------------------------------------------
+
+/// The largest number of any lane; whichever, where there is a NaN.
+template <class Scalar>
+Scalar largest_lane(Lanes<Scalar> x) {
+  return Eigen::internal::predux_max(x.packet());
+}
 
 /// Sums that one is parted into, whatever a register holds.
 inline constexpr int partial_sums = 16;
