@@ -1,16 +1,9 @@
-/// One tile of samples from the cost back to x. (BP1) to (BP5)
+/// One tile of samples from delta^L back to x. (BP2) to (BP5)
 #pragma once
 
-#include "bpnet/forward.hpp"
+#include "bpnet/output.hpp"
 
 namespace bpnet {
-
-/// A cost as the passes use it: a row of the table, or the user's own.
-template <class Scalar>
-struct CostUse {
-  Cost cost{"quadratic"};
-  const CustomCost<Scalar>* custom = nullptr;
-};
 
 /// Takes the gradient of some parameters as soon as it is complete: `columns` pieces of n numbers that lie `stride`
 /// apart in theta, the first at `from`, and g_stride apart at g.
@@ -48,71 +41,6 @@ namespace detail {
 
 /// The most weights of a layer whose gradient is computed with lanes over inputs.
 inline constexpr Index narrow_room = 1024;
-
-/// y of this tile: gathered, or spread from labels, and standardised as the network's outputs are.
-template <class Scalar>
-void load_targets(const Model<Scalar>& net, const Targets& y, Workspace<Scalar>& w) {
-  const Index n = net.n_outputs(), stride = stride_of(w, n);
-  if (y.labels) {
-    std::fill_n(w.y, count_of(w, n), Scalar(0));
-    const bool lanes = w.layout == engine::Layout::sample_lanes;
-    for (Index s = 0; s < w.m; ++s) {
-      const double value = engine::element<double>(y.values, w.indices[static_cast<std::size_t>(s)], 0);
-      if (!(value >= 0 && value < static_cast<double>(n)))  // they were looked through, but may be written to meanwhile
-        throw std::invalid_argument("y has changed during the call: it has the class label " + std::to_string(value));
-      const auto label = static_cast<Index>(value);
-      w.y[lanes ? label * stride + s : s * stride + label] = Scalar(1);
-    }
-  } else {
-    gather_tile(w, y.values, w.y);
-  }
-  const auto& normal = net.normalization();
-  if (normal.of_output())
-    kernels<Scalar>().standardise(w.layout, w.y, n, w.m, stride, normal.pointer(normal.output_shift),
-                                  normal.pointer(normal.output_scale));
-}
-
-/// Whether the quotient of softmax and -sum y log a is cancelled.
-template <class Scalar>
-bool is_fused(const Model<Scalar>& net, const CostUse<Scalar>& use) {
-  return !use.custom && use.cost.is_cross_entropy() && net.activation(net.depth()).is_softmax();
-}
-
-/// The custom cost of one tile: rows out to the user, costs and gradients back in.
-template <class Scalar>
-void custom_cost(const Model<Scalar>& net, const CustomCost<Scalar>& custom, Workspace<Scalar>& w) {
-  const Index n = net.n_outputs(), stride = stride_of(w, n);
-  std::vector<Scalar> rows(static_cast<std::size_t>(3 * w.m * n));
-  Scalar *a = rows.data(), *y = a + w.m * n, *grad = y + w.m * n;
-  scatter_tile(w, w.a(net.depth()), n, a);
-  scatter_tile(w, w.y, n, y);
-  custom.evaluate(a, y, w.m, n, w.sample_cost, grad);
-  std::array<const Scalar*, engine::tile_samples> pointers;
-  for (Index s = 0; s < w.m; ++s) pointers[static_cast<std::size_t>(s)] = grad + s * n;
-  if (w.layout == engine::Layout::sample_lanes)
-    kernels<Scalar>().to_lanes(pointers.data(), n, w.m, w.grad, stride);
-  else
-    for (Index s = 0; s < w.m; ++s) std::copy_n(grad + s * n, n, w.grad + s * stride);
-}
-
-/// What rounding took from a^L and, for the costs with logarithms, what those are formed from. Softmax leaves the tail
-/// and log a in its own pass.
-template <class Scalar>
-void refine_outputs(const Model<Scalar>& net, bool tail, bool logs, Workspace<Scalar>& w) {
-  const auto f = net.activation(net.depth());
-  const auto& row = kernels<Scalar>().activations[f.index()];
-  const Index count = count_of(w, net.n_outputs());
-  const Scalar* a = w.a(net.depth());
-  if (tail && !f.is_softmax()) row.tail(w.z_out, a, w.slope(net.depth()), w.tail, count);
-  if (logs)
-    row.logs(f.is_softmax() ? w.logs.value : w.z_out, a, f.is_softmax() ? w.tail : w.slope(net.depth()), w.logs, count);
-}
-
-/// Scales a tile of n units by the factor of each sample.
-template <class Scalar>
-void scale_tile(Scalar* tile, Index n, const Workspace<Scalar>& w) {
-  kernels<Scalar>().scale_samples(w.layout, tile, n, w.m, stride_of(w, n), w.sample_scale);
-}
 
 /// Numbers of a gradient that a sink is handed at a time: they stay in L1 on their way.
 inline constexpr Index sink_block = 4608;
@@ -250,17 +178,6 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   out.sink->take(out.nabla, b, n_out, true);
 }
 
-/// delta^l = f'(z^l) o grad_(a^l) C, in place. (BP2)
-template <class Scalar>
-void apply_slope(const Model<Scalar>& net, Index l, Scalar* pulled, Workspace<Scalar>& w) {
-  const auto& k = kernels<Scalar>();
-  const Index n = net.size(l);
-  if (net.activation(l).is_softmax())
-    k.softmax_pull(w.layout, w.a(l), pulled, pulled, n, w.m, stride_of(w, n));
-  else
-    k.multiply(pulled, w.slope(l), count_of(w, n));
-}
-
 /// grad_(a^(l-1)) C = (W^l)^T delta^l (BP5) into `rows`, if that is not null, and delta^(l-1) (BP2) into `pulled`; for
 /// l = 1, where there is no delta, grad_(a^0) C.
 template <class Scalar>
@@ -292,45 +209,12 @@ void scatter_input_gradient(const Model<Scalar>& net, const Scalar* grad, Scalar
 
 }  // namespace detail
 
-/// C of each sample into w.sample_cost and, with `differentiate`, delta^L into w.delta, of the sum of the samples'
-/// costs (BP1). With `want_grad`, grad_(a^L) C into w.grad. forward_tile has run with Keep::backward.
-template <class Scalar>
-void cost_tile(const Model<Scalar>& net, const Targets& y, const CostUse<Scalar>& use, bool differentiate,
-               bool want_grad, Workspace<Scalar>& w) {
-  const auto& k = kernels<Scalar>();
-  const Index L = net.depth(), n = net.n_outputs(), stride = detail::stride_of(w, n), count = detail::count_of(w, n);
-  const bool is_softmax = net.activation(L).is_softmax(), fused = detail::is_fused(net, use);
-  detail::load_targets(net, y, w);
-  if (use.custom) {
-    detail::custom_cost(net, *use.custom, w);
-    std::copy_n(w.grad, count, w.delta);
-    if (differentiate) detail::apply_slope(net, L, w.delta, w);
-    return;
-  }
-  const bool logs = use.cost.row().uses_logs;
-  const bool tail = is_softmax || k.activations[net.activation(L).index()].tail != nullptr;
-  detail::refine_outputs(net, tail, logs, w);
-  const bool grad = want_grad || (is_softmax && differentiate && !fused);
-  k.costs[use.cost.index()]({w.y, w.a(L), tail ? w.tail : nullptr, is_softmax ? nullptr : w.slope(L), w.logs, w.cost,
-                             grad ? w.grad : nullptr, differentiate ? w.delta : nullptr},
-                            static_cast<Scalar>(use.cost.parameter()), count);
-  k.sum_units(w.layout, w.cost, n, w.m, stride, w.sample_cost);
-  if (fused && differentiate)
-    k.softmax_cross_entropy_delta(w.layout, w.a(L), w.tail, w.y, w.delta, n, w.m, stride);
-  else if (is_softmax && differentiate)
-    k.softmax_pull(w.layout, w.a(L), w.grad, w.delta, n, w.m, stride);
-}
-
-/// Walks the tile back from delta^L in w.delta, scaled by w.sample_scale here, and adds what is wanted to `out`.
+/// Walks the tile back from what cost_tile left, and adds what is wanted to `out`.
 template <class Scalar>
 void backward_tile(const Model<Scalar>& net, const TileGradient<Scalar>& out, Workspace<Scalar>& w) {
   const Index L = net.depth();
   const auto at = [](Index l) { return static_cast<std::size_t>(l); };
-  detail::scale_tile(w.delta, net.n_outputs(), w);
-  if (out.activations) {
-    detail::scale_tile(w.grad, net.n_outputs(), w);
-    detail::scatter_tile(w, w.grad, net.n_outputs(), (*out.activations)[at(L)]);
-  }
+  if (out.activations) detail::scatter_tile(w, w.grad, net.n_outputs(), (*out.activations)[at(L)]);
   Scalar *delta = w.delta, *pulled = w.pulled;
   for (Index l = L; l >= 1; --l, std::swap(delta, pulled)) {
     if (out.deltas) detail::scatter_tile(w, delta, net.size(l), (*out.deltas)[at(l - 1)]);

@@ -145,22 +145,25 @@ struct GradientRows {
 
 namespace detail {
 
-/// Each sample's factor into the workspace; returns the weighted cost of the tile, samples ascending. This is where
-/// weights and the mean enter. (BP1)
+/// Each sample's factor into the workspace, before its cost is taken. This is where weights and the mean enter. (BP1)
 template <class Scalar>
-double weigh(const Batch<Scalar>& batch, double scale, Workspace<Scalar>& w) {
-  double cost = 0;
-  if (!batch.weights.values) {
+void set_scales(const Batch<Scalar>& batch, double scale, Workspace<Scalar>& w) {
+  if (!batch.weights.values)
     std::fill_n(w.sample_scale, w.m, static_cast<Scalar>(scale));
-    for (Index s = 0; s < w.m; ++s) cost += static_cast<double>(w.sample_cost[s]);
-  } else {
-    for (Index s = 0; s < w.m; ++s) {
-      const double weight = batch.weights[w.indices[static_cast<std::size_t>(s)]];
-      w.sample_scale[s] = static_cast<Scalar>(weight * scale);
-      cost += weight * static_cast<double>(w.sample_cost[s]);
-    }
-  }
+  else
+    for (Index s = 0; s < w.m; ++s)
+      w.sample_scale[s] = static_cast<Scalar>(batch.weights[w.indices[static_cast<std::size_t>(s)]] * scale);
   std::fill(w.sample_scale + w.m, w.sample_scale + engine::padded(w.m), Scalar(0));
+}
+
+/// The weighted cost of the tile, samples ascending.
+template <class Scalar>
+double weighted_cost(const Batch<Scalar>& batch, const Workspace<Scalar>& w) {
+  double cost = 0;
+  for (Index s = 0; s < w.m; ++s) {
+    const double weight = batch.weights.values ? batch.weights[w.indices[static_cast<std::size_t>(s)]] : 1.0;
+    cost += weight * static_cast<double>(w.sample_cost[s]);
+  }
   return cost;
 }
 
@@ -178,8 +181,9 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     const Index first = tile * engine::tile_samples, m = std::min(engine::tile_samples, batch.rows.count - first);
     batch.rows.fill(first, m, w.indices.data());
     forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
+    set_scales(batch, scale, w);
     cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
-    cost += weigh(batch, scale, w);
+    cost += weighted_cost(batch, w);
     checkpoint(work_of(net, out.any()) * static_cast<double>(m));
     if (!out.any() || (sink && !std::isfinite(cost))) continue;
     TileGradient<Scalar> to{nabla, tile == first_tile, nullptr, nullptr, nullptr, sink};
@@ -222,16 +226,18 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
   else
     group.each_tile_alone(work_of(net, false), [&](Index, Workspace<Scalar>& w, const engine::Checkpoint& checkpoint) {
       for (Index l = 1; l <= L; ++l) {
-        Scalar* z = l == L ? w.z_out : w.a(l);
+        Scalar* z = l == L ? w.delta : w.a(l);
         affine(net, l, z, w);
-        activate(net, l, z, Keep::backward, w);
+        if (l < L) activate(net, l, z, Keep::backward, w);
         checkpoint(static_cast<double>(net.size(l) * net.size(l - 1) * w.m));
       }
     });
-  group.each_tile(50.0 * static_cast<double>(net.n_outputs()),
-                  [&](Index, Workspace<Scalar>& w) { cost_tile(net, batch.y, batch.cost, true, want_grad, w); });
+  group.each_tile(70.0 * static_cast<double>(net.n_outputs()), [&](Index, Workspace<Scalar>& w) {
+    set_scales(batch, scale, w);
+    cost_tile(net, batch.y, batch.cost, true, want_grad, w);
+  });
   for (Index t = 0; t < tiles; ++t)
-    costs[shards.shard_of(begin / engine::tile_samples + t)] += weigh(batch, scale, space[t]);
+    costs[shards.shard_of(begin / engine::tile_samples + t)] += weighted_cost(batch, space[t]);
   if (sink && !std::isfinite(std::accumulate(costs.begin(), costs.end(), 0.0))) return;
 
   const auto leave_delta = [&](Index t, Index l, Workspace<Scalar>& w) {
@@ -239,11 +245,7 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
     kernels<Scalar>().to_panels(w.delta, engine::padded(w.m), net.size(l), w.m, space.panels(net, t, l));
   };
   group.each_tile(4.0 * static_cast<double>(net.n_outputs()), [&](Index t, Workspace<Scalar>& w) {
-    scale_tile(w.delta, net.n_outputs(), w);
-    if (want_grad) {
-      scale_tile(w.grad, net.n_outputs(), w);
-      scatter_tile(w, w.grad, net.n_outputs(), rows(out.activations, L, t, net.n_outputs()));
-    }
+    if (want_grad) scatter_tile(w, w.grad, net.n_outputs(), rows(out.activations, L, t, net.n_outputs()));
     leave_delta(t, L, w);
   });
   const Index last = out.x || want_grad ? 1 : 2;  // the last layer to be pulled back through

@@ -175,20 +175,21 @@ struct OutputArrays {
 
 /// C, dC/da and delta of one tile's outputs. (BP1)
 template <class Row, class Scalar>
-void map_cost(const OutputArrays<Scalar>& o, Scalar parameter, Index count) {
+[[gnu::flatten]] void map_cost(const OutputArrays<Scalar>& o, Scalar parameter, Index count) {
   using L = engine::Lanes<Scalar>;
   const L zero(Scalar(0)), p(parameter);
-  const auto read = [&](const Scalar* from, Index i) { return from ? L::load(from + i) : zero; };
+  const auto [y, a, tail, slope, logs, cost, grad, delta] = o;  // a store might change what lies in o
+  const auto read = [&](const Scalar* from, Index i) __attribute__((always_inline)) {
+    return from ? L::load(from + i) : zero;
+  };
   for (Index i = 0; i < count; i += L::size) {
-    OutputLanes<L> lanes{
-        L::load(o.y + i), L::load(o.a + i), read(o.tail, i), read(o.slope, i), {zero, zero, zero, zero}};
+    OutputLanes<L> lanes{L::load(y + i), L::load(a + i), read(tail, i), read(slope, i), {zero, zero, zero, zero}};
     if constexpr (Row::uses_logs)
-      lanes.logs = {L::load(o.logs.value + i), read(o.logs.slope, i), L::load(o.logs.rest + i),
-                    read(o.logs.rest_slope, i)};
+      lanes.logs = {L::load(logs.value + i), read(logs.slope, i), L::load(logs.rest + i), read(logs.rest_slope, i)};
     const CostLanes<L> c = Row::apply(lanes, p);
-    c.cost.store(o.cost + i);
-    if (o.grad) c.grad.store(o.grad + i);
-    if (o.delta) c.delta.store(o.delta + i);
+    c.cost.store(cost + i);
+    if (grad) c.grad.store(grad + i);
+    if (delta) c.delta.store(delta + i);
   }
 }
 

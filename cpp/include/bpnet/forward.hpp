@@ -7,10 +7,10 @@
 
 namespace bpnet {
 
-/// What a forward pass leaves in the workspace besides a^L.
+/// What a forward pass leaves in the workspace.
 enum class Keep {
-  nothing,   ///< a^l of inner layers may be gone
-  backward,  ///< a^l, f'(z^l) of all layers, z^L
+  nothing,   ///< a^L
+  backward,  ///< a^l, f'(z^l) of inner layers; z^L, where delta^L will be
 };
 
 /// Where the caller wants z^l and a^l of this tile's samples: rows of n_l, one after the other, from each pointer;
@@ -34,20 +34,20 @@ Index count_of(const Workspace<Scalar>& w, Index n) {
   return w.layout == engine::Layout::sample_lanes ? n * engine::padded(w.m) : w.m * engine::padded(n);
 }
 
-/// Rows indices[0..m) of the caller's array into a tile of width n.
+/// Rows `first` to first + m - 1 of the tile, as the caller has them, to where its rows lie `stride` apart. In sample
+/// lanes these are all rows.
 template <class Scalar>
-void gather_tile(const Workspace<Scalar>& w, const Samples& from, Scalar* tile) {
+void gather_tile(const Workspace<Scalar>& w, const Samples& from, Index first, Index m, Index stride, Scalar* tile) {
   const auto& k = kernels<Scalar>();
-  const Index stride = stride_of(w, from.width);
+  const Index* indices = w.indices.data() + first;
   if (w.layout == engine::Layout::unit_lanes) {
-    k.gather(from, w.indices.data(), w.m, tile, 1, stride);
+    k.gather(from, indices, m, tile, 1, stride);
   } else if (from.in_place<Scalar>()) {
     std::array<const Scalar*, engine::tile_samples> rows;
-    for (Index s = 0; s < w.m; ++s)
-      rows[static_cast<std::size_t>(s)] = from.row<Scalar>(w.indices[static_cast<std::size_t>(s)]);
-    k.to_lanes(rows.data(), from.width, w.m, tile, stride);
+    for (Index s = 0; s < m; ++s) rows[static_cast<std::size_t>(s)] = from.row<Scalar>(indices[s]);
+    k.to_lanes(rows.data(), from.width, m, tile, stride);
   } else {
-    k.gather(from, w.indices.data(), w.m, tile, stride, 1);
+    k.gather(from, indices, m, tile, stride, 1);
   }
 }
 
@@ -73,7 +73,7 @@ void load_inputs(const Model<Scalar>& net, const Samples& x, Workspace<Scalar>& 
       w.inputs[at] = x.row<Scalar>(w.indices[at]);
     }
   if (w.in_place && w.layout == engine::Layout::unit_lanes) return;
-  gather_tile(w, x, w.a(0));
+  gather_tile(w, x, 0, w.m, stride_of(w, x.width), w.a(0));
   if (normal.of_input())
     kernels<Scalar>().standardise(w.layout, w.a(0), net.n_inputs(), w.m, stride_of(w, net.n_inputs()),
                                   normal.pointer(normal.input_shift), normal.pointer(normal.input_scale));
@@ -114,9 +114,8 @@ void activate(const Model<Scalar>& net, Index l, const Scalar* z, Keep keep, Wor
   const Index n = net.size(l);
   const auto f = net.activation(l);
   const auto& row = k.activations[f.index()];
-  const bool refine = keep == Keep::backward && l == net.depth();  // the costs want more digits of the outputs
   if (f.is_softmax())
-    k.softmax(w.layout, z, w.a(l), refine ? w.tail : nullptr, refine ? w.logs.value : nullptr, n, w.m, stride_of(w, n));
+    k.softmax(w.layout, z, w.a(l), nullptr, nullptr, n, w.m, stride_of(w, n));
   else if (keep == Keep::backward)
     row.value_slope(z, w.a(l), w.slope(l), count_of(w, n));
   else
@@ -140,9 +139,10 @@ void forward_tile(const Model<Scalar>& net, const Samples& x, Index m, Keep keep
       detail::scatter_tile(w, w.a(0), net.n_inputs(), wanted->a[0]);
   }
   for (Index l = 1; l <= net.depth(); ++l) {
-    Scalar* z = l == net.depth() ? w.z_out : w.a(l);
+    Scalar* z = l == net.depth() ? w.delta : w.a(l);
     detail::affine(net, l, z, w);
     if (wanted) detail::scatter_tile(w, z, net.size(l), wanted->z[static_cast<std::size_t>(l - 1)]);
+    if (l == net.depth() && keep == Keep::backward) return;
     detail::activate(net, l, z, keep, w);
     if (wanted) detail::scatter_tile(w, w.a(l), net.size(l), wanted->a[static_cast<std::size_t>(l)]);
   }

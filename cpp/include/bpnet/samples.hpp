@@ -59,6 +59,13 @@ struct Samples {
   const Scalar* row(Index sample) const {
     return reinterpret_cast<const Scalar*>(static_cast<const char*>(data) + sample * sample_stride);
   }
+  /// The values begin, begin + 1, ..., begin + n - 1 of each sample.
+  Samples values(Index begin, Index n) const {
+    Samples part = *this;
+    part.data = static_cast<const char*>(data) + begin * value_stride;
+    part.width = n;
+    return part;
+  }
   /// The samples begin, begin + 1, ..., begin + n - 1.
   Samples slice(Index begin, Index n) const {
     Samples part = *this;

@@ -126,7 +126,7 @@ class WideGroup {
   void forward(Index l, Keep keep) {
     const auto& k = kernels<Scalar>();
     const Index n_out = net_.size(l), n_in = net_.size(l - 1);
-    const auto z = [&](Workspace<Scalar>& w) { return l == net_.depth() ? w.z_out : w.a(l); };
+    const auto z = [&](Workspace<Scalar>& w) { return l == net_.depth() ? w.delta : w.a(l); };
     each_block(n_out, n_in, [&](Index row, Index rows, Index from, Index depth) {
       const WorkspaceLease<Scalar> lease(net_.shape(), net_.sizes());
       Scalar* packed = (*lease).panels;
@@ -138,6 +138,7 @@ class WideGroup {
                        w.a(l - 1) + from * stride, z(w) + row * stride, stride);
       }
     });
+    if (l == net_.depth() && keep == Keep::backward) return;
     each_tile(20.0 * static_cast<double>(n_out),
               [&](Index, Workspace<Scalar>& w) { activate(net_, l, z(w), keep, w); });
   }

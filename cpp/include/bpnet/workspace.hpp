@@ -24,7 +24,7 @@ class Workspace {
     }
     const Index outputs = room(sizes.back());
     const Index panels_room = engine::panels_room(widest, engine::tile_samples);
-    total += 2 * room(widest) + panels_room + 9 * outputs + 2 * engine::tile_samples;
+    total += 2 * room(widest) + panels_room + 8 * outputs + 2 * engine::tile_samples;
     memory_.reserve(total);
     a_.resize(sizes.size());
     slope_.resize(sizes.size());
@@ -37,7 +37,7 @@ class Workspace {
     delta = take(room(widest));
     pulled = take(room(widest));
     panels = take(panels_room);
-    for (Scalar** array : {&z_out, &y, &tail, &logs.value, &logs.slope, &logs.rest, &logs.rest_slope, &cost, &grad})
+    for (Scalar** array : {&y, &tail, &logs.value, &logs.slope, &logs.rest, &logs.rest_slope, &cost, &grad})
       *array = take(outputs);
     for (Scalar** array : {&sample_cost, &sample_scale}) *array = take(engine::tile_samples);
     quicker.prepare(sizes);
@@ -55,9 +55,9 @@ class Workspace {
   std::array<const Scalar*, engine::tile_samples> pointers{};  ///< rows of some a^l in unit lanes
   bool in_place = false;                                       ///< x is read where the caller has it
 
-  Scalar *delta = nullptr, *pulled = nullptr;  ///< delta^l; (W^l)^T delta^l
+  Scalar *delta = nullptr, *pulled = nullptr;  ///< z^L, then delta^l; (W^l)^T delta^l
   Scalar* panels = nullptr;                    ///< delta^l as the weight gradient reads it
-  Scalar *z_out = nullptr, *y = nullptr, *tail = nullptr;
+  Scalar *y = nullptr, *tail = nullptr;
   engine::LogArrays<Scalar> logs{};
   Scalar *cost = nullptr, *grad = nullptr;                 ///< of each output
   Scalar *sample_cost = nullptr, *sample_scale = nullptr;  ///< one number a sample
