@@ -119,7 +119,7 @@ inline std::ptrdiff_t stride_in_bytes(Input& in, std::ptrdiff_t tight) {
 
 template <class Scalar, class Source>
 void check_gather_of(Input& in, bpnet::ElementType type) {
-  const Index n = in.size(70), m = in.size(tile_samples), count = in.size(30);
+  const Index n = in.size(140), m = in.size(tile_samples), count = in.size(tile_samples);
   constexpr std::ptrdiff_t bytes = sizeof(Source);
   const bool lanes = in.flag(), swapped = in.flag();
   const std::ptrdiff_t value_stride = stride_in_bytes(in, bytes), sample_stride = stride_in_bytes(in, n * bytes);
@@ -140,14 +140,16 @@ void check_gather_of(Input& in, bpnet::ElementType type) {
   const bpnet::Samples x{data, m, n, sample_stride, value_stride, type, swapped};
   Index rows[tile_samples];
   for (Index s = 0; s < count; ++s) rows[s] = in.below(m);
-  const Index apart = (lanes ? count : n) + in.below(4), lines = lanes ? n : count, line = lanes ? count : n;
+  const Index lines = lanes ? n : count, line = lanes ? padded(count) : n, apart = line + (lanes ? 0 : in.below(4));
   const auto out = blank<Scalar>((lines - 1) * apart + line);
-  gather<Scalar>(x, rows, count, out.data(), lanes ? apart : 1, lanes ? 1 : apart);
+  gather<Scalar>(lanes ? Layout::sample_lanes : Layout::unit_lanes, x, rows, count, out.data(), apart);
   for (Index s = 0; s < count; ++s)
     for (Index i = 0; i < n; ++i) {
       const Scalar value = plain_element<Scalar, Source>(data + rows[s] * sample_stride + i * value_stride, swapped);
       expect(out[to_size(lanes ? i * apart + s : s * apart + i)], value, i, s);
     }
+  for (Index i = 0; lanes && i < n; ++i)
+    for (Index s = count; s < apart; ++s) expect(out[to_size(i * apart + s)], Scalar(0), i, s);
   for (Index k = 0; k < lines; ++k) expect_untouched<Scalar>(out, k * apart + line, (k + 1) * apart);
   const Index s = rows[0], i = in.below(n);
   expect(element<Scalar>(x, s, i), plain_element<Scalar, Source>(data + s * sample_stride + i * value_stride, swapped),

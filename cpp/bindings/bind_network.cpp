@@ -235,7 +235,7 @@ bool targets_in_range(PyNetwork<Scalar>& self, py::handle object) {
   for (Index begin = 0; begin < from.count; begin += block) {
     const Index n = std::min(block, from.count - begin);
     for (Index k = 0; k < n; ++k) indices[static_cast<std::size_t>(k)] = begin + k;
-    kernels<Scalar>().gather(from, indices.data(), n, rows.data(), 1, width);
+    kernels<Scalar>().gather(engine::Layout::unit_lanes, from, indices.data(), n, rows.data(), width);
     if (normal.of_output())
       kernels<Scalar>().standardise(engine::Layout::unit_lanes, rows.data(), width, n, width,
                                     normal.pointer(normal.output_shift), normal.pointer(normal.output_scale));

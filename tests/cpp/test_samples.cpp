@@ -46,14 +46,15 @@ void test_type(ElementType type, const std::vector<Source>& values) {
     for (const bool negative : {false, true})
       for (const Index gap : {0, 1, 3}) {
         const Scattered<Source> array(values, count, width, type, swapped, negative, gap);
-        std::vector<Scalar> rows(to_size(count * width)), lanes(rows.size());
-        engine::gather(array.samples, order.data(), count, rows.data(), Index(1), width);
-        engine::gather(array.samples, order.data(), count, lanes.data(), count, Index(1));
+        const Index stride = engine::padded(count);
+        std::vector<Scalar> rows(to_size(count * width)), lanes(to_size(stride * width));
+        engine::gather(engine::Layout::unit_lanes, array.samples, order.data(), count, rows.data(), width);
+        engine::gather(engine::Layout::sample_lanes, array.samples, order.data(), count, lanes.data(), stride);
         for (Index s = 0; s < count; ++s)
           for (Index i = 0; i < width; ++i) {
             const auto expected = static_cast<Scalar>(values[to_size(order[to_size(s)] * width + i)]);
             CHECK(same_bits(&rows[to_size(s * width + i)], &expected, 1));
-            CHECK(same_bits(&lanes[to_size(i * count + s)], &expected, 1));
+            CHECK(same_bits(&lanes[to_size(i * stride + s)], &expected, 1));
             const Scalar alone = engine::element<Scalar>(array.samples, order[to_size(s)], i);
             CHECK(same_bits(&alone, &expected, 1));
           }

@@ -40,14 +40,12 @@ template <class Scalar>
 void gather_tile(const Workspace<Scalar>& w, const Samples& from, Index first, Index m, Index stride, Scalar* tile) {
   const auto& k = kernels<Scalar>();
   const Index* indices = w.indices.data() + first;
-  if (w.layout == engine::Layout::unit_lanes) {
-    k.gather(from, indices, m, tile, 1, stride);
-  } else if (from.in_place<Scalar>()) {
+  if (w.layout == engine::Layout::sample_lanes && from.in_place<Scalar>()) {
     std::array<const Scalar*, engine::tile_samples> rows;
     for (Index s = 0; s < m; ++s) rows[static_cast<std::size_t>(s)] = from.row<Scalar>(indices[s]);
     k.to_lanes(rows.data(), from.width, m, tile, stride);
   } else {
-    k.gather(from, indices, m, tile, stride, 1);
+    k.gather(w.layout, from, indices, m, tile, stride);
   }
 }
 

@@ -127,12 +127,11 @@ template <class Scalar>
 void restore_outputs(const Model<Scalar>& net, Scalar* rows, Index m = 1) {
   const auto& normal = net.normalization();
   const Index n = net.n_outputs();
-  for (Index s = 0; s < m; ++s)
-    for (Index j = 0; j < n; ++j) {
-      Scalar& y = rows[s * n + j];
-      if (!normal.output_scale.empty()) y *= normal.output_scale[static_cast<std::size_t>(j)];
-      if (!normal.output_shift.empty()) y += normal.output_shift[static_cast<std::size_t>(j)];
-    }
+  const Scalar *scale = normal.pointer(normal.output_scale), *shift = normal.pointer(normal.output_shift);
+  for (Index s = 0; s < m; ++s, rows += n) {
+    for (Index j = 0; scale && j < n; ++j) rows[j] *= scale[j];
+    for (Index j = 0; shift && j < n; ++j) rows[j] += shift[j];
+  }
 }
 
 }  // namespace bpnet

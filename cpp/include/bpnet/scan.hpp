@@ -48,7 +48,7 @@ class ScanColumn {
 
  private:
   const Scalar* gather(const Samples& x, Index n) {
-    kernels<Scalar>().gather(x, rows_.data(), n, values_.data(), 1, 1);
+    kernels<Scalar>().gather(engine::Layout::unit_lanes, x, rows_.data(), n, values_.data(), 1);
     return values_.data();
   }
 

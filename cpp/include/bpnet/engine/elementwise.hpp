@@ -82,14 +82,18 @@ void scale_samples(Layout layout, Scalar* x, Index n, Index m, Index stride, con
 /// x(i, s) = (x(i, s) - shift[i]) / scale[i] over the real units and samples of a tile.
 template <class Scalar>
 void standardise(Layout layout, Scalar* x, Index n, Index m, Index stride, const Scalar* shift, const Scalar* scale) {
-  const Index unit_stride = layout == Layout::sample_lanes ? stride : 1;
-  const Index sample_stride = layout == Layout::sample_lanes ? 1 : stride;
-  for (Index i = 0; i < n; ++i)
-    for (Index s = 0; s < m; ++s) {
-      Scalar& at = x[i * unit_stride + s * sample_stride];
-      if (shift) at -= shift[i];
-      if (scale) at /= scale[i];
-    }
+  const bool lanes = layout == Layout::sample_lanes;
+  for (Index row = 0; row < (lanes ? n : m); ++row, x += stride) {  // of one unit, or of one sample
+    const auto each = [&](const Scalar* by, auto apply) {
+      if (by == nullptr) return;
+      if (lanes)
+        for (Index s = 0; s < m; ++s) x[s] = apply(x[s], by[row]);
+      else
+        for (Index i = 0; i < n; ++i) x[i] = apply(x[i], by[i]);
+    };
+    each(shift, [](Scalar value, Scalar by) { return value - by; });
+    each(scale, [](Scalar value, Scalar by) { return value / by; });
+  }
 }
 
 }  // namespace bpnet::engine

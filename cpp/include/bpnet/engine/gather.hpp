@@ -19,15 +19,12 @@ struct Half {
 
 namespace detail {
 
-inline float widen(Half half) {
+inline float widen(Half half) {  // without a branch, so that registers of them are widened
   const std::uint32_t sign = (half.bits & 0x8000u) << 16, exponent = (half.bits >> 10) & 31u,
                       fraction = half.bits & 0x3ffu;
-  if (exponent == 0) {  // zero and subnormals: fraction * 2^-24, exact
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -magnitude : magnitude;
-  }
-  const std::uint32_t widened = exponent == 31 ? 0xffu : exponent + 112;
-  return std::bit_cast<float>(sign | widened << 23 | fraction << 13);
+  const std::uint32_t normal = (exponent == 31 ? 0xffu : exponent + 112) << 23 | fraction << 13;
+  const auto subnormal = std::bit_cast<std::uint32_t>(static_cast<float>(fraction) * 0x1p-24f);  // or zero; exact
+  return std::bit_cast<float>(sign | (exponent == 0 ? subnormal : normal));
 }
 
 template <class Source>
@@ -84,24 +81,18 @@ auto with_element_type(ElementType type, Body&& body) {
   return body(double{});
 }
 
+/// n values of one sample, converted. Where they lie side by side the compiler has them converted by registers.
 template <class Scalar, class Source>
-void gather_typed(const Samples& x, const Index* rows, Index count, Scalar* out, Index unit_stride,
-                  Index sample_stride) {
-  for (Index s = 0; s < count; ++s) {
-    const char* from = static_cast<const char*>(x.data) + rows[s] * x.sample_stride;
-    Scalar* to = out + s * sample_stride;
-    if constexpr (std::is_same_v<Source, Scalar>) {
-      if (!x.swapped && x.value_stride == sizeof(Scalar) && unit_stride == 1) {
-        std::memcpy(to, from, static_cast<std::size_t>(x.width) * sizeof(Scalar));
-        continue;
-      }
-    }
-    if (x.swapped)
-      for (Index i = 0; i < x.width; ++i, from += x.value_stride, to += unit_stride)
-        *to = convert<Scalar, Source>(from, true);
-    else
-      for (Index i = 0; i < x.width; ++i, from += x.value_stride, to += unit_stride)
-        *to = convert<Scalar, Source>(from, false);
+void convert_row(const char* from, std::ptrdiff_t value_stride, bool swapped, Index n, Scalar* to) {
+  constexpr auto bytes = static_cast<std::ptrdiff_t>(sizeof(Source));
+  if (swapped) {
+    for (Index i = 0; i < n; ++i, from += value_stride) to[i] = convert<Scalar, Source>(from, true);
+  } else if (value_stride != bytes) {
+    for (Index i = 0; i < n; ++i, from += value_stride) to[i] = convert<Scalar, Source>(from, false);
+  } else if constexpr (std::is_same_v<Source, Scalar>) {
+    std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(Scalar));
+  } else {
+    for (Index i = 0; i < n; ++i) to[i] = convert<Scalar, Source>(from + i * bytes, false);
   }
 }
 
@@ -113,15 +104,6 @@ Scalar element(const Samples& x, Index sample, Index j) {
   const char* from = static_cast<const char*>(x.data) + sample * x.sample_stride + j * x.value_stride;
   return detail::with_element_type(x.type,
                                    [&](auto tag) { return detail::convert<Scalar, decltype(tag)>(from, x.swapped); });
-}
-
-/// Samples rows[0..count) of x, converted, into the tile whose unit i of sample s is out[i * unit_stride + s *
-/// sample_stride].
-template <class Scalar>
-void gather(const Samples& x, const Index* rows, Index count, Scalar* out, Index unit_stride, Index sample_stride) {
-  detail::with_element_type(x.type, [&](auto tag) {
-    detail::gather_typed<Scalar, decltype(tag)>(x, rows, count, out, unit_stride, sample_stride);
-  });
 }
 
 /// m rows of n numbers into sample lanes (n, stride); lanes m.. of each unit become zero.
@@ -154,6 +136,42 @@ void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index st
       turn(units, [&](int k) { return k < samples ? load_quarter(at[k] + i, units) : Quarter<Scalar>{}; });
     }
   }
+}
+
+/// Samples rows[0..m) of x, converted, into a tile: m rows of x.width numbers, `stride` apart, in unit lanes; in sample
+/// lanes, of which there are at most tile_samples, (x.width, stride), where lanes m.. of each unit become zero.
+template <class Scalar>
+void gather(Layout layout, const Samples& x, const Index* rows, Index m, Scalar* out, Index stride) {
+  const char* data = static_cast<const char*>(x.data);
+  detail::with_element_type(x.type, [&](auto tag) {
+    using Source = decltype(tag);
+    const auto row = [&](Index s, Index first, Index n, Scalar* to) {
+      detail::convert_row<Scalar, Source>(data + rows[s] * x.sample_stride + first * x.value_stride, x.value_stride,
+                                          x.swapped, n, to);
+    };
+    const bool columns = std::abs(x.value_stride) > std::abs(x.sample_stride);  // samples are side by side
+    if (layout == Layout::unit_lanes) {
+      const Index some = columns ? 16 : std::max<Index>(x.width, 1);  // so that lines read are read to their ends
+      for (Index i = 0; i < x.width; i += some)
+        for (Index s = 0; s < m; ++s) row(s, i, std::min(some, x.width - i), out + s * stride + i);
+    } else if (columns) {
+      for (Index i = 0; i < x.width; ++i, data += x.value_stride, out += stride) {
+        for (Index s = 0; s < m; ++s)
+          out[s] = detail::convert<Scalar, Source>(data + rows[s] * x.sample_stride, x.swapped);
+        std::fill(out + m, out + stride, Scalar(0));
+      }
+    } else {
+      constexpr Index some = 64;
+      alignas(64) Scalar block[tile_samples * some];
+      std::array<const Scalar*, tile_samples> at;
+      for (Index s = 0; s < m; ++s) at[static_cast<std::size_t>(s)] = block + s * some;
+      for (Index i = 0; i < x.width; i += some) {
+        const Index n = std::min(some, x.width - i);
+        for (Index s = 0; s < m; ++s) row(s, i, n, block + s * some);
+        to_lanes(at.data(), n, m, out + i * stride, stride);
+      }
+    }
+  });
 }
 
 namespace detail {

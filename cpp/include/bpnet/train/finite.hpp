@@ -17,7 +17,7 @@ Index first_bad_row(const Samples& x, const Call& call, engine::Pulse& pulse) {
     if (at_once && k.all_finite(x.row<Scalar>(begin), (end - begin) * x.width)) return end;
     std::vector<Scalar> row(x.in_place<Scalar>() ? 0 : static_cast<std::size_t>(x.width));
     for (Index s = begin; s < end; ++s) {
-      if (!row.empty()) k.gather(x, &s, 1, row.data(), 1, x.width);
+      if (!row.empty()) k.gather(engine::Layout::unit_lanes, x, &s, 1, row.data(), x.width);
       if (!k.all_finite(row.empty() ? x.row<Scalar>(s) : row.data(), x.width)) return s;
     }
     return end;
