@@ -26,11 +26,15 @@ Scalar fused(Scalar a, Scalar b, Scalar c) {
     return a * b + c;
 }
 
-/// The sum of n numbers as engine/units.hpp says it: sixteen partial sums, folded in halves.
+/// The sum of n numbers as engine/units.hpp says it: sixteen partial sums, zeros to a multiple of sixteen included,
+/// folded in halves.
 template <class Scalar, class Value>
 Scalar sum_of(std::size_t n, const Value& value) {
   std::array<Scalar, 16> parts{};
-  for (std::size_t i = 0; i < n; ++i) parts[i % 16] = i < 16 ? value(i) : parts[i % 16] + value(i);
+  for (std::size_t i = 0; i < (n + 15) / 16 * 16; ++i) {
+    const Scalar x = i < n ? value(i) : Scalar(0);
+    parts[i % 16] = i < 16 ? x : parts[i % 16] + x;
+  }
   for (std::size_t half = 8; half > 0; half /= 2)
     for (std::size_t k = 0; k < half; ++k) parts[k] += parts[k + half];
   return parts[0];

@@ -1,8 +1,8 @@
 /// The units of a sample, and sums over them, in either layout of a tile.
 ///
-/// Such a sum is sixteen partial sums: number k is a chain over the units k, k + 16, ..., 0 where there is none. Sum
-/// k + 8 is added to sum k, then k + 4 to k, k + 2, k + 1. So units fill the registers of unit lanes, and the bits are
-/// those of sample lanes.
+/// Such a sum is sixteen partial sums of numbers that are filled up with zeros to a multiple of sixteen: sum k is a
+/// chain over the units k, k + 16, ... Sum k + 8 is added to sum k, then k + 4 to k, k + 2, k + 1. So units fill the
+/// registers of unit lanes, and the bits are those of sample lanes.
 #pragma once
 
 #include <algorithm>
@@ -57,12 +57,11 @@ class UnitsOfSamples {
         for (int c = 0; c < Count; ++c) parts[c][k] = parts[c][k] + values[c];
       }
     for (int c = 0; c < Count; ++c) {
-      if (n_ >= partial_sums) {
-        sums[c] = fold(parts[c], partial_sums);
-        continue;
-      }
-      fold_some(parts[c], n_);
-      sums[c] = parts[c][0] + L(Scalar(0));  // all that the zeros do: a sum is not -0
+      if (n_ >= partial_sums)
+        fold(parts[c], partial_sums);
+      else
+        fold_some(parts[c], n_);
+      sums[c] = n_ % partial_sums == 0 ? parts[c][0] : parts[c][0] + L(Scalar(0));  // all that zeros do: it is not -0
     }
   }
 
