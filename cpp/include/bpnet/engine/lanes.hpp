@@ -190,6 +190,16 @@ L from_bits(typename L::Bits bits) {
   return L(std::bit_cast<decltype(L::v)>(bits.v));
 }
 
+/// x is in a register from here on: what uses it more than once does not load it again.
+template <class L>
+[[gnu::always_inline]] inline void hold([[maybe_unused]] L& x) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(x.v));
+#elif defined(__SSE2__)
+  asm("" : "+x"(x.v));
+#endif
+}
+
 /// 0, 1, 2, ..., one a lane: `lane_numbers<L>()`.
 template <class L>
 typename L::Bits lane_numbers() {

@@ -227,9 +227,13 @@ inline void fetch(const void* from) {
   for (int at = 0; at < Bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 2);
 }
 
+/// Where the weights of a product are likely to come from.
+enum class From { l2, l3, memory };
+
 /// Samples x Packets outputs of `combine_units`, depth > 0: W, start and out begin at the first of these outputs. With
-/// Fetch, as much of the same columns as is read of W is fetched from `later` on.
-template <int Samples, int Packets, bool Fetch, class Scalar>
+/// Fetch, as much of the same columns as is read of W is fetched from `later` on. With Hold, no weight is loaded twice;
+/// else that is GCC's choice.
+template <int Samples, int Packets, bool Fetch, bool Hold, class Scalar>
 [[gnu::noinline]] void combine_units_block(const Scalar* W, Index column_stride, const Scalar* start,
                                            Index start_stride, Index depth, const Scalar* const* in, Index first,
                                            Scalar* out, Index stride, const Scalar* later) {
@@ -242,12 +246,23 @@ template <int Samples, int Packets, bool Fetch, class Scalar>
   }
   Index i = 0;
   do {
-    L w[Packets];
-    for (int p = 0; p < Packets; ++p) w[p] = L::load(W + p * L::size);
-    if constexpr (Fetch) fetch<Packets * L::size * sizeof(Scalar)>(later);
-    for (int s = 0; s < Samples; ++s) {
-      const L x(rows[s][i]);
-      for (int p = 0; p < Packets; ++p) acc[s][p] = madd(w[p], x, acc[s][p]);
+    if constexpr (Hold) {
+      if constexpr (Fetch) fetch<Packets * L::size * sizeof(Scalar)>(later);
+      L x[Samples];
+      for (int s = 0; s < Samples; ++s) x[s] = L(rows[s][i]);
+      for (int p = 0; p < Packets; ++p) {
+        L w = L::load(W + p * L::size);
+        hold(w);
+        for (int s = 0; s < Samples; ++s) acc[s][p] = madd(w, x[s], acc[s][p]);
+      }
+    } else {
+      L w[Packets];
+      for (int p = 0; p < Packets; ++p) w[p] = L::load(W + p * L::size);
+      if constexpr (Fetch) fetch<Packets * L::size * sizeof(Scalar)>(later);
+      for (int s = 0; s < Samples; ++s) {
+        const L x(rows[s][i]);
+        for (int p = 0; p < Packets; ++p) acc[s][p] = madd(w[p], x, acc[s][p]);
+      }
     }
     W += column_stride;
     later += column_stride;
@@ -258,15 +273,16 @@ template <int Samples, int Packets, bool Fetch, class Scalar>
 
 /// out = W in + start over unit lanes: the columns of W (n_out, depth) lie column_stride apart; in: m pointers to where
 /// the depth begins at `first`; start: m rows, start_stride apart, which may be out's; out: m rows, `stride` apart.
-/// Whole registers are read of W and start and written of out. With Fetch, what comes later of W, `columns_left` more
-/// columns included, is fetched.
-template <bool Fetch, class Scalar>
+/// Whole registers are read of W and start and written of out. What comes later of W, `columns_left` more columns
+/// included, is fetched, unless it is in L2.
+template <From from, class Scalar>
 void combine_units(const Scalar* W, Index column_stride, const Scalar* start, Index start_stride, Index n_out,
                    Index depth, const Scalar* const* in, Index first, Scalar* out, Index stride, Index m,
                    Index columns_left = 0) {
   using L = Lanes<Scalar>;
   using B = Block<Scalar>;
   using std::bool_constant, std::integral_constant;
+  constexpr bool Fetch = from != From::l2;
   const Index packets = (n_out + L::size - 1) / L::size;
   // The first samples fetch: what lies below in the same columns, or the top of those that follow.
   const auto block = [&](Index packet, auto n_packets, Index sample, auto n_samples, auto fetches)
@@ -275,8 +291,10 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
     const bool below = packet + distance < packets, wanted = below || columns_left >= depth;
     const Scalar* here = W + packet * L::size;
     const Scalar* later = here + distance * L::size + (below ? 0 : depth * column_stride - packets * L::size);
+    // Two or three samples feed on weights as fast as L2 and L3 give them; from memory they had better not hurry.
+    constexpr bool holds = from != From::memory && 1 < n_samples() && n_samples() <= 3;
     const auto run = [&](auto fetch) __attribute__((always_inline)) {
-      combine_units_block<n_samples(), n_packets(), fetch()>(
+      combine_units_block<n_samples(), n_packets(), fetch(), holds>(
           here, column_stride, start + sample * start_stride + packet * L::size, start_stride, depth, in + sample,
           first, out + sample * stride + packet * L::size, stride, later);
     };
@@ -332,14 +350,16 @@ template <class Scalar>
 void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* const* a, Scalar* z,
                   Index stride, Index m) {
   if (m == 1) return affine_one(W, b, n_out, n_in, a[0], z);
-  constexpr Index stays = (Index(5) << 19) / static_cast<Index>(sizeof(Scalar));
-  if (n_out * n_in <= stays) return detail::combine_units<false>(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m);
+  using detail::From;
+  constexpr Index stays = (Index(5) << 19) / static_cast<Index>(sizeof(Scalar)), in_l3 = stays * 16 / 5;
+  if (n_out * n_in <= stays) return detail::combine_units<From::l2>(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m);
   // What does not stay in L2 is fetched a little before its time, some columns at a time from one end to the other.
   const Index columns = m <= 3 ? 64 : 128;
+  const auto some =
+      n_out * n_in <= in_l3 ? &detail::combine_units<From::l3, Scalar> : &detail::combine_units<From::memory, Scalar>;
   for (Index i = 0; i < n_in; i += columns)
-    detail::combine_units<true>(W + i * n_out, n_out, i == 0 ? b : z, i == 0 ? 0 : stride, n_out,
-                                std::min(columns, n_in - i), a, i, z, stride, m,
-                                std::max<Index>(n_in - i - columns, 0));
+    some(W + i * n_out, n_out, i == 0 ? b : z, i == 0 ? 0 : stride, n_out, std::min(columns, n_in - i), a, i, z, stride,
+         m, std::max<Index>(n_in - i - columns, 0));
 }
 
 /// out = W^T delta over unit lanes. (BP5)
@@ -355,7 +375,8 @@ void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, I
   for (Index i = 0; i < n_in; i += width) {
     const Index columns = std::min(width, n_in - i);
     detail::turn_columns(W + i * n_out, n_out, columns, panel);
-    detail::combine_units<false>(panel, width, zeros.data(), 0, columns, n_out, rows.data(), 0, out + i, out_stride, m);
+    detail::combine_units<detail::From::l2>(panel, width, zeros.data(), 0, columns, n_out, rows.data(), 0, out + i,
+                                            out_stride, m);
   }
 }
 
