@@ -91,6 +91,10 @@ void test_tile_passes(Layout layout, Index n, Index m) {
   CHECK(tile_equals(layout, out, shifted, n, m, stride) && out.intact());
   sum_units(layout, tile.data(), n, m, stride, total.data());
   CHECK(same_bits(total.data(), sums.data(), m) && total.intact());
+  const std::vector<Scalar> zeros(to_size(count), Scalar(-0.0));  // of which alone no zeros beside them are seen
+  sum_units(layout, zeros.data(), n, m, stride, total.data());
+  const Scalar nothing = plain::sum_of<Scalar>(to_size(n), [](std::size_t) { return Scalar(-0.0); });
+  for (Index s = 0; s < m; ++s) CHECK(same_bits(&total[s], &nothing, 1));
 }
 
 // ---- softmax --------------------------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ class UnitsOfSample {
       }
     for (int c = 0; c < Count; ++c) {
       const auto quarter = fold_to_quarter<Scalar>(parts[c]);
-      sums[c] = L(fold_two<Scalar>(quarter, quarter)[0]);
+      const Scalar total = fold_two<Scalar>(quarter, quarter)[0];
+      sums[c] = L(n_ % partial_sums == 0 ? total : total + Scalar(0));  // of registers that are not there
     }
   }
 
@@ -115,7 +116,7 @@ class UnitsOfSample {
   Index n_, first_;
 };
 
-/// body(units, samples they are of: first, count) for all of a tile.
+/// body(units, the first sample they are of) for all of a tile.
 template <class Scalar, class Body>
 void over_samples(Layout layout, Index n, Index m, Index stride, const Body& body) {
   if (layout == Layout::sample_lanes)
