@@ -81,6 +81,40 @@ void print_activation(bpnet::Activation f) {
   std::printf("| %s | %.2f | %.2f |\n", f.name(), value / n, both / n);
 }
 
+/// What a tile of 64 samples with n outputs takes: sums over units, softmax, and it all from z^L to delta^L.
+template <class Scalar>
+void print_outputs(engine::Layout layout, Index n) {
+  constexpr Index m = engine::tile_samples;
+  const bool lanes = layout == engine::Layout::sample_lanes;
+  const Index stride = lanes ? m : engine::padded(n), room = engine::padded(n) * m;
+  const auto z = numbers<Scalar>(room);
+  auto a = numbers<Scalar>(room), total = numbers<Scalar>(m);
+  auto y = numbers<Scalar>(n * m);
+  const auto& k = bpnet::kernels<Scalar>();
+  const double sums = least([&] { k.sum_units(layout, z.data(), n, m, stride, total.data()); });
+  const double soft = least([&] { k.softmax(layout, z.data(), a.data(), nullptr, nullptr, n, m, stride); });
+  const auto bytes = static_cast<std::ptrdiff_t>(sizeof(Scalar));
+  const bpnet::Targets targets(bpnet::Samples{y.data(), m, n, n * bytes, bytes, bpnet::element_type<Scalar>(), false});
+  const auto all_passes = [&](const char* f, const char* cost) {
+    const bpnet::Network<Scalar> net({1, n}, f, f, 1);
+    bpnet::Workspace<Scalar> w;
+    w.prepare(net.shape(), net.sizes());
+    w.m = m;
+    w.layout = layout;
+    for (Index s = 0; s < m; ++s) w.indices[static_cast<std::size_t>(s)] = s;
+    std::fill_n(w.sample_scale, m, Scalar(1));
+    const bpnet::CostUse<Scalar> use{bpnet::Cost(cost), nullptr};
+    return least([&] {
+      std::copy_n(z.data(), room, w.delta);
+      bpnet::cost_tile(net, targets, use, true, false, w);
+    });
+  };
+  for (Index k = 0; k < n * m; ++k) y.data()[k] = static_cast<Scalar>(k % n == 0);
+  std::printf("| %ld, %s lanes | %.2f | %.2f | %.2f | %.2f |\n", static_cast<long>(n), lanes ? "sample" : "unit",
+              sums / 1e3, soft / 1e3, all_passes("sigmoid", "quadratic") / 1e3,
+              all_passes("softmax", "cross_entropy") / 1e3);
+}
+
 /// Nanoseconds a parameter of an optimiser's step.
 template <class Scalar>
 void print_update(const char* name, bpnet::Rule rule, Index n) {
@@ -110,6 +144,11 @@ void print_all(const char* dtype) {
   print_few_outputs<Scalar>(2, 50, 50);
   print_few_outputs<Scalar>(2, 50, 10);
   print_few_outputs<Scalar>(4, 4, 16);
+  std::printf("\nMicroseconds a tile, its outputs alone\n\n| outputs | sums | softmax | sigmoid and quadratic cost | ");
+  std::printf("softmax and cross entropy |\n|---|---|---|---|---|\n");
+  for (const Index n : {10, 100, 1000})
+    for (const auto layout : {engine::Layout::sample_lanes, engine::Layout::unit_lanes})
+      print_outputs<Scalar>(layout, n);
   std::printf("\nNanoseconds an element\n\n| activation | value | with slope |\n|---|---|---|\n");
   for (const char* name : {"relu", "sigmoid", "tanh", "gelu", "exponential"}) print_activation<Scalar>(name);
   std::printf("\nNanoseconds a parameter\n\n| step | parameters | |\n|---|---|---|\n");

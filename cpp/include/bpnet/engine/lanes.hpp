@@ -76,11 +76,13 @@ struct Lanes {
   Values v;
 
   Lanes() = default;
+#if defined(__GNUC__) && !defined(__clang__)
   Lanes(const Lanes& x) : v(x.v) {}  // as numbers: of an object copied as such, GCC leaves a copy on the stack
   Lanes& operator=(const Lanes& x) {
     v = x.v;
     return *this;
   }
+#endif
   explicit Lanes(Values values) : v(values) {}
   explicit Lanes(Scalar x) : v(std::bit_cast<Values>(Eigen::internal::pset1<Packet>(x))) {}
 
