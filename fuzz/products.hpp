@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpnet/engine/product.hpp"
+#include "bpnet/engine/unit_product.hpp"
 #include "input.hpp"
 #include "plain.hpp"
 

@@ -4,6 +4,7 @@
 #include "bpnet/engine/elementwise.hpp"
 #include "bpnet/engine/gather.hpp"
 #include "bpnet/engine/gradient.hpp"
+#include "bpnet/engine/unit_product.hpp"
 #include "plain.hpp"
 #include "tiles.hpp"
 

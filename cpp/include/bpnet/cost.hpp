@@ -175,7 +175,7 @@ struct OutputArrays {
 
 /// C, dC/da and delta of one tile's outputs. (BP1)
 template <class Row, class Scalar>
-[[gnu::flatten]] void map_cost(const OutputArrays<Scalar>& o, Scalar parameter, Index count) {
+void map_cost(const OutputArrays<Scalar>& o, Scalar parameter, Index count) {
   using L = engine::Lanes<Scalar>;
   const L zero(Scalar(0)), p(parameter);
   const auto [y, a, tail, slope, logs, cost, grad, delta] = o;  // a store might change what lies in o

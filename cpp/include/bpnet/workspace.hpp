@@ -57,9 +57,9 @@ class Workspace {
 
   Scalar *delta = nullptr, *pulled = nullptr;  ///< z^L, then delta^l; (W^l)^T delta^l
   Scalar* panels = nullptr;                    ///< delta^l as the weight gradient reads it
-  Scalar *y = nullptr, *tail = nullptr;
+  // Of the outputs; of these, as of a^L and f'(z^L) on the way to delta^L, all but grad hold one part at a time.
+  Scalar *y = nullptr, *tail = nullptr, *cost = nullptr, *grad = nullptr;
   engine::LogArrays<Scalar> logs{};
-  Scalar *cost = nullptr, *grad = nullptr;                 ///< of each output
   Scalar *sample_cost = nullptr, *sample_scale = nullptr;  ///< one number a sample
 
  private:

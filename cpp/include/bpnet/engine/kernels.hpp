@@ -9,6 +9,7 @@
 #include "bpnet/engine/grid.hpp"
 #include "bpnet/engine/product.hpp"
 #include "bpnet/engine/softmax.hpp"
+#include "bpnet/engine/unit_product.hpp"
 #include "bpnet/engine/units.hpp"
 #include "bpnet/engine/update.hpp"
 
