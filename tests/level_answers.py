@@ -58,6 +58,17 @@ def answers(dtype):
         for m in (31, 45, 64):
             yield f"gradient of {m} {sizes}", gradient(net, x[:m], y[:m, : sizes[-1]], "quadratic")
 
+    # Many outputs: they are taken in parts, and sums over them are folded.
+    for n, output, cost in ((24, "softmax", "cross_entropy"), (300, "softmax", "quadratic"), (300, "sigmoid", "huber")):
+        net = bpnet.Network([5, n], output_activation=output, dtype=dtype, seed=1)
+        targets = rng.uniform(0.1, 0.9, (70, n)).astype(dtype)
+        for m in (1, 20, 70):
+            g = net.gradient(x[:m], targets[:m], cost=cost, wrt=EVERYTHING)
+            yield (
+                f"gradient of {m} [5, {n}] {output}",
+                np.concatenate([[g.cost], g.flat, g.x.ravel(), g.deltas[0].ravel()]),
+            )
+
     # Wide enough to go block by block: a megabyte of parameters.
     net = bpnet.Network([300, 440, 7] if dtype == "float64" else [500, 520, 7], "tanh", dtype=dtype, seed=1)
     assert net.parameters.nbytes > 1e6
