@@ -2,7 +2,7 @@
 /// plain loops, bit for bit.
 #include <algorithm>
 
-#include "bpnet/engine/unit_product.hpp"
+#include "bpnet/kernel_table.hpp"
 #include "numbers.hpp"
 #include "plain.hpp"
 
@@ -13,6 +13,7 @@ using plain::fused;
 
 template <class Scalar>
 void test_layer(Index n_out, Index n_in) {
+  const auto& table = bpnet::kernels<Scalar>();
   constexpr Index samples = 17;
   auto W = normals<Scalar>(n_out * n_in + slack, 1), b = normals<Scalar>(n_out + slack, 2);
   const auto a = normals<Scalar>(n_in * samples, 3);
@@ -30,11 +31,11 @@ void test_layer(Index n_out, Index n_in) {
   const Index stride = padded(n_out);
   for (const Index m : {1, 2, 3, 4, 5, 7, 8, 13, 16, static_cast<int>(samples)}) {
     std::vector<Scalar> z(to_size(m * stride));
-    affine_units(W.data(), b.data(), n_out, n_in, rows.data(), z.data(), stride, m);
+    table.affine_units(W.data(), b.data(), n_out, n_in, rows.data(), z.data(), stride, m);
     for (Index s = 0; s < m; ++s) CHECK(same_bits(z.data() + s * stride, expected.data() + s * n_out, n_out));
   }
   std::vector<Scalar> one(to_size(stride));
-  affine_one(W.data(), b.data(), n_out, n_in, a.data(), one.data());
+  table.affine_one(W.data(), b.data(), n_out, n_in, a.data(), one.data());
   CHECK(same_bits(one.data(), expected.data(), n_out));
 }
 

@@ -1,10 +1,7 @@
 /// Products and weight gradients against plain loops in the promised order, bit for bit, and nothing is written beside
 /// the destination. Paddings of the inputs hold NaN, so a sum that took one in would show it; what a kernel may not
 /// read at all is not there, so that AddressSanitizer sees it.
-#include "bpnet/engine/elementwise.hpp"
-#include "bpnet/engine/gather.hpp"
-#include "bpnet/engine/gradient.hpp"
-#include "bpnet/engine/unit_product.hpp"
+#include "bpnet/kernel_table.hpp"
 #include "plain.hpp"
 #include "tiles.hpp"
 
@@ -16,6 +13,7 @@ using plain::fused;
 /// (F1) and (BP5), both layouts.
 template <class Scalar>
 void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
+  const auto& table = bpnet::kernels<Scalar>();
   const auto numbers = normals<Scalar>(n_out * n_in + n_out, 1);
   const std::span<const Scalar> all(numbers);
   const auto W = exactly(all.first(to_size(n_out * n_in))), b = exactly(all.last(to_size(n_out)));
@@ -40,50 +38,50 @@ void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
     const Index stride = padded(m);
     Walled<Scalar> out(n_out * stride), back(n_in * stride);
     const auto a_lanes = a.in_sample_lanes(m, stride, 0);
-    affine_samples(W.data(), b.data(), n_out, n_in, a_lanes.data(), out.data(), stride);
+    table.affine_samples(W.data(), b.data(), n_out, n_in, a_lanes.data(), out.data(), stride);
     CHECK(tile_equals(Layout::sample_lanes, out, z, n_out, m, stride) && out.intact());
     const auto delta_lanes = delta.in_sample_lanes(m, stride);
-    pull_samples<Scalar>(W.data(), n_out, n_in, delta_lanes.data(), nullptr, back.data(), stride);
+    table.pull_samples(W.data(), n_out, n_in, delta_lanes.data(), nullptr, back.data(), stride);
     CHECK(tile_equals(Layout::sample_lanes, back, pulled, n_in, m, stride) && back.intact());
     const auto slope = a.in_sample_lanes(m, stride, 0);  // any numbers of that shape
     Walled<Scalar> scaled(n_in * stride);
-    pull_samples<Scalar>(W.data(), n_out, n_in, delta_lanes.data(), slope.data(), scaled.data(), stride);
-    multiply(back.data(), slope.data(), n_in * stride);
+    table.pull_samples(W.data(), n_out, n_in, delta_lanes.data(), slope.data(), scaled.data(), stride);
+    table.multiply(back.data(), slope.data(), n_in * stride);
     CHECK(same_bits(scaled.data(), back.data(), n_in * stride) && scaled.intact());
 
     const Index part_of_depth = n_in / 3;  // the chains of a product that is taken up again
     Walled<Scalar> resumed(n_out * stride);
     if (part_of_depth > 0)
-      combine_rows<Scalar>({W.data(), 1, n_out}, b.data(), false, n_out, part_of_depth, a_lanes.data(), resumed.data(),
-                           stride);
-    combine_rows<Scalar>({W.data() + part_of_depth * n_out, 1, n_out}, b.data(), part_of_depth > 0, n_out,
-                         n_in - part_of_depth, a_lanes.data() + part_of_depth * stride, resumed.data(), stride);
+      table.combine_rows({W.data(), 1, n_out}, b.data(), false, n_out, part_of_depth, a_lanes.data(), resumed.data(),
+                         stride);
+    table.combine_rows({W.data() + part_of_depth * n_out, 1, n_out}, b.data(), part_of_depth > 0, n_out,
+                       n_in - part_of_depth, a_lanes.data() + part_of_depth * stride, resumed.data(), stride);
     CHECK(same_bits(resumed.data(), out.data(), n_out * stride) && resumed.intact());
 
     for (Index row = 0; row < n_out; row += packed_rows) {
       const Index rows = std::min(packed_rows, n_out - row);
       Walled<Scalar> packed(packed_rows * n_in), part(rows * stride);
-      pack_rows(W.data() + row, n_out, n_in, rows, packed.data());
-      combine_rows({packed.data(), 1, packed_rows}, b.data() + row, false, rows, n_in, a_lanes.data(), part.data(),
-                   stride);
+      table.pack_rows(W.data() + row, n_out, n_in, rows, packed.data());
+      table.combine_rows({packed.data(), 1, packed_rows}, b.data() + row, false, rows, n_in, a_lanes.data(),
+                         part.data(), stride);
       CHECK(same_bits(part.data(), out.data() + row * stride, rows * stride) && part.intact() && packed.intact());
     }
 
     const Index gap = m % 2 ? 0 : padding, out_stride = padded(n_out) + gap, in_stride = padded(n_in) + gap;
     Walled<Scalar> rows(m * out_stride), back_rows(m * in_stride);
-    affine_units(W_slack.data(), b_slack.data(), n_out, n_in, a.pointers(m).data(), rows.data(), out_stride, m);
+    table.affine_units(W_slack.data(), b_slack.data(), n_out, n_in, a.pointers(m).data(), rows.data(), out_stride, m);
     CHECK(tile_equals(Layout::unit_lanes, rows, z, n_out, m, out_stride) && rows.intact());
     CHECK(gaps_untouched(rows, n_out, m, out_stride));
     if (m > tile_samples) continue;
     Walled<Scalar> panel(panels_room(n_out, tile_samples));
-    pull_units(W_slack.data(), n_out, n_in, delta.in_unit_lanes(m, out_stride).data(), out_stride, back_rows.data(),
-               in_stride, m, panel.data());
+    table.pull_units(W_slack.data(), n_out, n_in, delta.in_unit_lanes(m, out_stride).data(), out_stride,
+                     back_rows.data(), in_stride, m, panel.data());
     CHECK(panel.intact());
     CHECK(tile_equals(Layout::unit_lanes, back_rows, pulled, n_in, m, in_stride) && back_rows.intact());
     CHECK(gaps_untouched(back_rows, n_in, m, in_stride));
   }
   Walled<Scalar> one(padded(n_out));
-  affine_one(W_slack.data(), b_slack.data(), n_out, n_in, a.pointers(1)[0], one.data());
+  table.affine_one(W_slack.data(), b_slack.data(), n_out, n_in, a.pointers(1)[0], one.data());
   CHECK(same_bits(one.data(), z.data(), n_out) && one.intact());
 }
 
@@ -105,6 +103,7 @@ struct PlainGradient {
 /// Fresh and on top of what is there; delta as rows, as panels and in sample lanes; a as rows and in sample lanes.
 template <class Scalar>
 void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
+  const auto& table = bpnet::kernels<Scalar>();
   const Rows<Scalar> a(n_in, 4), delta(n_out, 5);
   const PlainGradient<Scalar> start{normals<Scalar>(n_out * n_in, 6), normals<Scalar>(n_out, 7)};
   PlainGradient<Scalar> fresh_sum{std::vector<Scalar>(start.W.size(), 0), std::vector<Scalar>(start.b.size(), 0)};
@@ -116,7 +115,7 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
     const auto delta_rows = delta.in_unit_lanes(m, row_stride);
     const auto delta_lanes = delta.in_sample_lanes(m, padded(m)), a_lanes = a.in_sample_lanes(m, padded(m));
     Walled<Scalar> panels(panels_room(n_out, m));
-    to_panels(delta_lanes.data(), padded(m), n_out, m, panels.data());
+    table.to_panels(delta_lanes.data(), padded(m), n_out, m, panels.data());
     CHECK(panels.intact());
     const Index apart = n_out + (m % 2 ? 0 : 5);
     for (const auto rows :
@@ -132,13 +131,13 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
           for (auto* sum : {&db, &db_by_rows, &db_by_lanes}) std::copy(start.b.begin(), start.b.end(), sum->data());
         }
         const bool with_biases = m % 3 != 0;
-        outer_rows(rows, a.pointers(m).data(), n_out, n_in, m, fresh, by_rows.data(), apart,
-                   with_biases ? db_by_rows.data() : nullptr);
+        table.outer_rows(rows, a.pointers(m).data(), n_out, n_in, m, fresh, by_rows.data(), apart,
+                         with_biases ? db_by_rows.data() : nullptr);
         Ahead<Scalar> ahead{{{{start.W.data(), 1, n_in, n_out, 0}}}};  // what is fetched on the way changes nothing
-        outer_samples(rows, a_lanes.data(), padded(m), n_out, n_in, m, fresh, by_lanes.data(), apart,
-                      m % 2 ? nullptr : &ahead, with_biases ? db_by_lanes.data() : nullptr);
-        outer_turned(delta_lanes.data(), a_lanes.data(), padded(m), n_out, n_in, m, fresh, turned.data(), apart);
-        sum_rows(rows, n_out, m, fresh, db.data());
+        table.outer_samples(rows, a_lanes.data(), padded(m), n_out, n_in, m, fresh, by_lanes.data(), apart,
+                            m % 2 ? nullptr : &ahead, with_biases ? db_by_lanes.data() : nullptr);
+        table.outer_turned(delta_lanes.data(), a_lanes.data(), padded(m), n_out, n_in, m, fresh, turned.data(), apart);
+        table.sum_rows(rows, n_out, m, fresh, db.data());
         for (const auto* dW : {&by_rows, &by_lanes, &turned}) {
           CHECK(tile_equals(Layout::unit_lanes, *dW, expected.W, n_out, n_in, apart) && dW->intact());
           for (Index i = 0; i < n_in; ++i) CHECK(dW->untouched(i * apart + n_out, (i + 1) * apart));
@@ -152,7 +151,7 @@ void test_outer_and_sum(Index n_out, Index n_in, Index batch_step) {
         const Scalar scale = Scalar(-0.37);
         Walled<Scalar> stepped(n_in * n_out);
         std::copy(start.W.begin(), start.W.end(), stepped.data());
-        step_rows(rows, a.pointers(m).data(), n_out, n_in, m, scale, stepped.data());
+        table.step_rows(rows, a.pointers(m).data(), n_out, n_in, m, scale, stepped.data());
         std::vector<Scalar> after(start.W);
         for (std::size_t k = 0; k < after.size(); ++k)
           after[k] = has_fma ? std::fma(scale, expected.W[k], after[k]) : scale * expected.W[k] + after[k];

@@ -1,7 +1,7 @@
 /// Fills the engine's table with the rows of activations, costs and optimizer rules, and finds the table in use.
 ///
 /// In a program that includes the headers, that is the table compiled at the program's own flags. Where
-/// BPNET_EXTERNAL_KERNELS is defined (the Python extension), the program supplies `use_kernels` with one from
+/// BPNET_EXTERNAL_KERNELS is defined (the Python extension), the program supplies `external_tables` with one from
 /// elsewhere.
 #pragma once
 
