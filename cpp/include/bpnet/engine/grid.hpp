@@ -42,7 +42,7 @@ template <class L, int Side>
   }
   for (std::size_t round = 0; round < Grid::rounds; round += 2) {
     for (int k = 0; k < Side; ++k) {
-      x[k] = x[k] + (((mix<L>(y[k], grid.keys[round]) >> 32) * rows) >> 32);
+      x[k] = x[k] + (multiply_halves<L>(mix<L>(y[k], grid.keys[round]) >> 32, rows) >> 32);
       x[k] = min(x[k], x[k] - rows);  // the difference wraps where x is a row's number already
     }
     for (int k = 0; k < Side; ++k) y[k] = (y[k] + (mix<L>(x[k], grid.keys[round + 1]) >> (64 - grid.y_bits))) & y_mask;
@@ -61,17 +61,22 @@ template <class L, int Side>
 /// x += f(y), y += g(x) with keyed f and g are permutations, whatever f and g are; a few rounds of them mix (J. Black,
 /// P. Rogaway, "Ciphers with arbitrary finite domains", 2002).
 inline void permute(const Grid& grid, std::uint64_t first, Index count, std::uint64_t* points) {
-  // A round is a chain of three products: eight points or more go side by side. Without AVX2 the products of integers
-  // are quicker one by one.
+  // Without AVX2 the products of integers are quicker one by one.
   using L = std::conditional_t<has_fma, Lanes<double>, Single<double>>;
-  constexpr Index at_once = std::max<Index>(8, L::size);
-  constexpr int side = static_cast<int>(at_once / L::size);
+  // A round is a chain of three products, each of which takes far longer than the next one waits for the multiplier.
+  constexpr Index few = 8, many = 4 * few;
+  static_assert(few % L::size == 0);
+  const auto some = [&](auto at_once, Index k, std::uint64_t* to) __attribute__((always_inline)) {
+    detail::permute_some<L, static_cast<int>(at_once() / L::size)>(grid, first + static_cast<std::uint64_t>(k), to);
+  };
+  constexpr auto of_few = std::integral_constant<Index, few>{};
   Index k = 0;
-  for (; k + at_once <= count; k += at_once)
-    detail::permute_some<L, side>(grid, first + static_cast<std::uint64_t>(k), points + k);
+  for (; k + many <= count; k += many) some(std::integral_constant<Index, many>{}, k, points + k);
+  for (; k + few <= count; k += few) some(of_few, k, points + k);
+  if (count == 1) return detail::permute_some<Single<double>, 1>(grid, first, points);
   if (k == count) return;
-  std::array<std::uint64_t, static_cast<std::size_t>(at_once)> last;  // of which some are points nobody asked for
-  detail::permute_some<L, side>(grid, first + static_cast<std::uint64_t>(k), last.data());
+  std::array<std::uint64_t, few> last;  // of which some are points nobody asked for
+  some(of_few, k, last.data());
   std::copy_n(last.data(), count - k, points + k);
 }
 
