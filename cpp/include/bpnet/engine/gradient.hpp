@@ -9,7 +9,8 @@
 namespace bpnet::engine {
 
 /// delta of m samples as the weight gradient reads it: sample s of the block of units that begins at unit j (a multiple
-/// of Block::panel) is at data + j * block_stride + s * sample_stride.
+/// of Block::panel) is at data + j * block_stride + s * sample_stride. (Kernels take it by reference: by value it would
+/// be copied 16 bytes at a time, which wait for the 8 that were written last.)
 template <class Scalar>
 struct DeltaRows {
   const Scalar* data;
@@ -171,7 +172,7 @@ using AlsoTag = std::integral_constant<Also, also>;
 
 /// The outer products of m samples and, unless db is null, the sums of delta.
 template <Into into, class Scalar, class Input>
-void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride,
+void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in, Index m, Scalar* dW, Index dW_stride,
            Ahead<Scalar>* ahead, Scalar* db, Scalar scale = 0) {
   using L = Lanes<Scalar>;
   const Index tail = n_out % L::size;
@@ -205,7 +206,7 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
 }
 
 template <class Scalar, class Input>
-void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
+void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in, Index m, bool fresh, Scalar* dW,
            Index dW_stride, Ahead<Scalar>* ahead, Scalar* db) {
   if (fresh)
     outer<Into::fresh>(delta, input, n_out, n_in, m, dW, dW_stride, ahead, db);
@@ -220,7 +221,7 @@ void outer(DeltaRows<Scalar> delta, Input input, Index n_out, Index n_in, Index 
 ///
 /// a: m pointers to n_in numbers; dW (n_out, n_in) with its columns dW_stride apart.
 template <class Scalar>
-void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
+void outer_rows(const DeltaRows<Scalar>& delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
                 Scalar* dW, Index dW_stride, Scalar* db) {
   detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride,
                 static_cast<Ahead<Scalar>*>(nullptr), db);
@@ -229,7 +230,7 @@ void outer_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, In
 /// W += scale delta a^T over the samples of a tile, ascending: a step of plain gradient descent, whose gradient is
 /// nowhere but in registers. (BP3), (O1)
 template <class Scalar>
-void step_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Index n_in, Index m, Scalar scale,
+void step_rows(const DeltaRows<Scalar>& delta, const Scalar* const* a, Index n_out, Index n_in, Index m, Scalar scale,
                Scalar* W) {
   detail::outer<detail::Into::step>(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, W, n_out,
                                     static_cast<Ahead<Scalar>*>(nullptr), static_cast<Scalar*>(nullptr), scale);
@@ -237,7 +238,7 @@ void step_rows(DeltaRows<Scalar> delta, const Scalar* const* a, Index n_out, Ind
 
 /// outer_rows with a (n_in, a_stride) in sample lanes. (BP3), (BP4) `ahead` may be null.
 template <class Scalar>
-void outer_samples(DeltaRows<Scalar> delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
+void outer_samples(const DeltaRows<Scalar>& delta, const Scalar* a, Index a_stride, Index n_out, Index n_in, Index m,
                    bool fresh, Scalar* dW, Index dW_stride, Ahead<Scalar>* ahead, Scalar* db) {
   const auto run = [&](auto input) { detail::outer(delta, input, n_out, n_in, m, fresh, dW, dW_stride, ahead, db); };
   if (a_stride == tile_samples)
@@ -326,7 +327,7 @@ void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool f
 
 /// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)
 template <class Scalar>
-void sum_rows(DeltaRows<Scalar> delta, Index n_out, Index m, bool fresh, Scalar* db) {
+void sum_rows(const DeltaRows<Scalar>& delta, Index n_out, Index m, bool fresh, Scalar* db) {
   in_blocks<Block<Scalar>::packets>((n_out + Lanes<Scalar>::size - 1) / Lanes<Scalar>::size,
                                     [&](Index packet, auto n_packets) {
                                       const Index j = packet * Lanes<Scalar>::size;
