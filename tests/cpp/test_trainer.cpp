@@ -147,6 +147,34 @@ void test_apply() {
   }
 }
 
+/// A subnormal gradient is none to a step, on every thread; beside it such numbers are what they were.
+template <class Scalar>
+void test_faint() {
+  constexpr Scalar least = std::numeric_limits<Scalar>::min();
+  const volatile Scalar normal = least;
+  for (const Index m : {1, 600}) {
+    const std::vector<Scalar> x(to_size(m), least), y(to_size(m), Scalar(-0.25));
+    Network<Scalar> net({1, 1}, "identity", "identity", 1);
+    net.theta().fill(0);
+    std::vector<Scalar> nabla(2);
+    net.gradient(Batch<Scalar>{rows_of(x, 1), rows_of(y, 1), {}, {0, m, nullptr}, {}}, Reduction::mean,
+                 {nabla.data(), nullptr, {}, {}});
+    CHECK(nabla[0] > 0 && nabla[0] < least && nabla[1] > Scalar(0.2));
+
+    constexpr Scalar rate = 64;
+    Trainer<Scalar> trainer(net, {}, sgd(rate));
+    trainer.fit(rows_of(x, 1), rows_of(y, 1), {1, m, false}, {}, nullptr, {}, {2, nullptr});
+    CHECK(net.theta()[0] == 0 && net.theta()[1] == -rate * nabla[1]);
+    net.theta().fill(0);
+    trainer.step(rows_of(x, 1), rows_of(y, 1));
+    CHECK(net.theta()[0] == 0 && net.theta()[1] == -rate * nabla[1]);
+    net.theta().fill(0);
+    trainer.apply(nabla.data());
+    CHECK(net.theta()[0] == 0 && net.theta()[1] == -rate * nabla[1]);
+    CHECK(normal / 2 > 0);
+  }
+}
+
 template <class Scalar>
 void test_all() {
   test_steps_equal_fit<Scalar>();
@@ -156,6 +184,7 @@ void test_all() {
   test_seeds<Scalar>();
   test_zero_weights<Scalar>();
   test_apply<Scalar>();
+  test_faint<Scalar>();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <xmmintrin.h>
 #else
 #include <cfenv>
+#include <cstdint>
 #endif
 
 namespace bpnet::engine {
@@ -36,6 +37,36 @@ class Rounding {
  private:
   std::fenv_t environment_{};
 #endif
+};
+
+/// While it lives, subnormal numbers are zeros to this thread, taken and made, and to those that work for it.
+class WithoutSubnormals {
+ public:
+#if defined(__SSE__)
+  WithoutSubnormals() : word_(_mm_getcsr()) { _mm_setcsr(word_ | inputs | results); }
+  ~WithoutSubnormals() { _mm_setcsr(word_); }
+
+ private:
+  static constexpr unsigned inputs = 0x0040, results = 0x8000;
+  unsigned word_;
+#elif defined(__aarch64__)
+  WithoutSubnormals() {
+    asm volatile("mrs %0, fpcr" : "=r"(word_));
+    asm volatile("msr fpcr, %0" : : "r"(word_ | both) : "memory");
+  }
+  ~WithoutSubnormals() { asm volatile("msr fpcr, %0" : : "r"(word_) : "memory"); }
+
+ private:
+  static constexpr std::uint64_t both = std::uint64_t{1} << 24;
+  std::uint64_t word_ = 0;
+#else
+  WithoutSubnormals() {}
+  ~WithoutSubnormals() {}
+
+ private:
+#endif
+  WithoutSubnormals(const WithoutSubnormals&) = delete;
+  WithoutSubnormals& operator=(const WithoutSubnormals&) = delete;
 };
 
 }  // namespace bpnet::engine

@@ -78,8 +78,8 @@ class UpdateStep {
         net_(net),
         state_(state),
         keep_(keep),
-        power1_(state.power1 * rounded(by.decay1)),
-        power2_(state.power2 * rounded(by.decay2)),
+        power1_(next_power(state.power1, by.decay1)),
+        power2_(next_power(state.power2, by.decay2)),
         eta_(by.rate(state.steps)),
         kernel_(kernels<Scalar>().updates[static_cast<int>(by.rule)]) {
     numbers_.eta = static_cast<Scalar>(eta_);
@@ -159,6 +159,11 @@ class UpdateStep {
   static double rounded(double decay) {
     const auto in_kernel = static_cast<double>(static_cast<Scalar>(decay));
     return in_kernel < 1 ? in_kernel : decay;
+  }
+  /// beta^(t + 1). Once 1 - beta^t is 1 it is 0, lest it end as a subnormal number, which takes some processors long.
+  static double next_power(double power, double decay) {
+    const double next = power * rounded(decay);
+    return next < 0x1p-60 ? 0 : next;
   }
 
   const Optimizer& by_;

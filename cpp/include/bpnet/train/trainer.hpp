@@ -141,7 +141,12 @@ class Trainer {
  private:
   const Model<Scalar>& model() const { return net_; }
 
+  // Subnormal numbers are zeros to a training step. A moment whose parameter has no gradient any more would otherwise
+  // fade into one and stay there, as 0.9 of the least of them is rounded up to itself, and units far out have a slope
+  // that is one; many processors take a hundred cycles for each.
+
   double gradient(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
+    const engine::WithoutSubnormals here;
     return batch_gradient(model(), batch, Reduction::mean, {nabla_.data(), nullptr, {}, {}}, space_, call, pulse);
   }
 
@@ -150,6 +155,7 @@ class Trainer {
   }
 
   void update(const Scalar* g) {
+    const engine::WithoutSubnormals here;
     const UpdateStep<Scalar> step = next_step();
     step.range(g, 0, net_.n_parameters());
     step.finish();
@@ -173,6 +179,7 @@ class Trainer {
 
   /// Gradient and update of one batch of an epoch; returns its cost. Where that is not finite, nothing has changed.
   double descend(const Batch<Scalar>& batch, const Call& call, engine::Pulse& pulse) {
+    const engine::WithoutSubnormals here;
     const UpdateStep<Scalar> step = next_step(due_ ? &*good_ : nullptr);
     const UpdateSink sink(step);
     const bool fused = takes_sink(model());
