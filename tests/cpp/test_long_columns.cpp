@@ -46,6 +46,8 @@ int main() {
     test_layer<float>(1000, n_in);
     test_layer<double>(1000, n_in);
   }
+  test_layer<float>(701, 401);
+  test_layer<double>(501, 301);
   test_layer<float>(2049, 1027);
   test_layer<double>(1031, 1021);
   test_layer<float>(40'007, 17);

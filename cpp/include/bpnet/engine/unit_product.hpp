@@ -199,8 +199,9 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
                   Index stride, Index m) {
   if (m == 1) return affine_one(W, b, n_out, n_in, a[0], z);
   using detail::From;
-  constexpr Index megabyte = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), in_l2 = 5 * megabyte / 2,
-                  in_l3 = 8 * megabyte;
+  // L2 has a megabyte or two, not for W alone. The fewer the samples, the less time there is to fetch beside them.
+  constexpr Index megabyte = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), in_l3 = 8 * megabyte;
+  const Index in_l2 = m <= 4 ? 5 * megabyte / 2 : 3 * megabyte / 4;
   if (n_out * n_in <= in_l2) return detail::combine_units<From::l2>(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m);
   // What does not stay in L2 is fetched a little before its time, some columns at a time from one end to the other.
   const Index columns = m <= 3 ? 64 : 128;
