@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 class Trainer:
     """Trains one network and remembers the optimiser's state from one call to the next.
 
-    Subnormal numbers (below 1.2e-38 in float32, 2.2e-308 in float64) are zeros to a training step, to a cost of your own
-    as well; `Network.gradient` and everything else keep them.
+    Subnormal numbers (below 1.2e-38 in float32, 2.2e-308 in float64) are zeros to a training step, to a cost of your
+    own as well; `Network.gradient` and everything else keep them.
 
     Parameters
     ----------
