@@ -80,6 +80,11 @@ net = bpnet.Network([4, 300, 2], seed=0)
 x = np.full((1000, 4), 0.5)
 net.predict(x, threads=2)
 net.fit(x, x[:, :2], epochs=1, threads=2)
+try:
+    net.fit(x, x[:, :2], epochs=1, cost=lambda a, y: 1 / 0)
+except ZeroDivisionError:
+    failed = True
+assert failed
 assert [signal.getsignal(s) for s in signal.valid_signals()] == before
 for dtype in (np.float32, np.float64):  # subnormal numbers still exist
     tiny = np.array([np.finfo(dtype).tiny])
