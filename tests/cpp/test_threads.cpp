@@ -6,6 +6,7 @@
 #include <cfenv>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <set>
 #include <stdexcept>
 #include <thread>
@@ -80,6 +81,16 @@ void test_arithmetic() {
     CHECK(threads_seen([&] { CHECK(rounded() == expected); }) >= 2);
   }
   CHECK(results.size() == 2);  // so the ways do differ
+
+  const auto halved = [] {
+    volatile double least = std::numeric_limits<double>::min();
+    return least / 2;
+  };
+  {
+    const engine::WithoutSubnormals here;
+    CHECK(threads_seen([&] { CHECK(halved() == 0); }) >= 2);
+  }
+  CHECK(threads_seen([&] { CHECK(halved() > 0); }) >= 2);
 }
 
 /// What a body throws reaches the caller, whichever thread it was on, and the pool goes on.

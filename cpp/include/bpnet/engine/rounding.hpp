@@ -39,7 +39,8 @@ class Rounding {
 #endif
 };
 
-/// While it lives, subnormal numbers are zeros to this thread, taken and made, and to those that work for it.
+/// While it lives, subnormal numbers are zeros to this thread, taken and made, and to those that work for it. (A result
+/// that rounding would bring up to the least normal number is that number on x86, and 0 on ARM.)
 class WithoutSubnormals {
  public:
 #if defined(__SSE__)
