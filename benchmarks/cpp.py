@@ -37,7 +37,7 @@ def build(folder: Path | None) -> Path:
     prefixes += filter(None, [environ.get("CMAKE_PREFIX_PATH")])
     for command in (
         [cmake, "-S", SOURCE, "-B", folder, f"-Dbpnet_DIR={package}", f"-DBPNET_STEPS_ISA={bpnet.get_config()['isa']}"],
-        [cmake, "--build", folder],
+        [cmake, "--build", folder, "--parallel"],
     ):
         done = subprocess.run(
             command,

@@ -13,6 +13,7 @@ import pytest
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cpp" / "minimal"
 PATH = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
+KERNELS = Path(__file__).parents[1] / "benchmarks" / "cpp" / "kernels.cpp"
 COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ["c++", "g++", "clang++"]), None)
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
 X86_LEVELS = ["x86-64", "x86-64-v3", "x86-64-v4"] if platform.machine() == "x86_64" else []
@@ -111,6 +112,16 @@ def test_headers_compile_without_a_warning(cmake_dir, tmp_path, level):
         "template class bpnet::Trainer<double>;\n"
         "int main() {}\n"
     )
+    look_through(source, cmake_dir, level)
+
+
+@needs_compiler
+def test_benchmark_of_kernels_compiles_without_a_warning(cmake_dir):
+    look_through(KERNELS, cmake_dir)
+
+
+def look_through(source, cmake_dir, level="x86-64-v3"):
+    """Whether the compiler accepts a program without a word."""
     run(
         *(COMPILER.split()),
         "-std=c++20",
@@ -120,7 +131,7 @@ def test_headers_compile_without_a_warning(cmake_dir, tmp_path, level):
         f"-I{cmake_dir.parents[2] / 'include'}",
         *(f"-isystem{folder}" for folder in eigen_folders()),
         source,
-        cwd=tmp_path,
+        cwd=cmake_dir,
     )
 
 
