@@ -101,6 +101,7 @@ def tables(
 
     known = {
         "training": beside.STEPS,
+        "rare": beside.STEPS_OF_RARE_INPUTS,
         "prediction": beside.PREDICTIONS,
         "precision": precision.TABLE,
         "threads": threads.TABLE,

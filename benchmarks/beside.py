@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from .cases import PREDICTION, TRAINING, Work
+from .cases import PREDICTION, RARE, TRAINING, Work
 from .tables import Cells, Row, Table, beside_rivals
 from .text import microseconds, pair, times
 
@@ -25,6 +25,12 @@ def line(row: Row, from_cpp: bool) -> list[str]:
 
 STEPS = Table(
     "Microseconds a training step, {dtype}, one thread", [Work("training", c) for c in TRAINING], beside_rivals, cells
+)
+STEPS_OF_RARE_INPUTS = Table(
+    "Microseconds a training step where most moments have faded, {dtype}, one thread",
+    [Work("training", c) for c in RARE],
+    beside_rivals,
+    cells,
 )
 PREDICTIONS = Table(
     "Microseconds a prediction, NumPy array in and out, {dtype}, one thread",

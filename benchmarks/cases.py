@@ -17,12 +17,14 @@ class Case:
     optimizer: str = "adam"
     minibatches: int = 1  # an epoch of training; what is timed is a step
     quick: bool = True  # whether --quick runs it
+    rare: bool = False  # each input is zero but in one minibatch, as most words are in most texts
 
     @property
     def name(self) -> str:
         extras = [self.activation] * (self.activation != "sigmoid") + [self.optimizer.upper()] * (
             self.optimizer != "adam"
         )
+        extras += ["rare inputs"] * self.rare
         return ", ".join(["-".join(map(str, self.sizes)), f"{self.batch:,}".replace(",", " "), *extras])
 
 
@@ -58,6 +60,9 @@ TRAINING = (
     Case((1024, 2048, 2048, 1024), 512, minibatches=4, quick=False),
 )
 
+# An epoch is longer than a moment takes to fade, by a factor of 0.9 a step, into the subnormal numbers.
+RARE = (Case((784, 30, 10), 10, minibatches=2000, quick=False, rare=True),)
+
 PREDICTION = (
     Case((2, 16, 1), 1),
     Case((10, 50, 50, 1), 1),
@@ -79,6 +84,9 @@ class Problem:
         rng = np.random.default_rng(1)
         samples = case.batch * case.minibatches
         self.x = rng.uniform(0, 1, (samples, case.sizes[0])).astype(dtype)
+        if case.rare:
+            shown_in = rng.integers(case.minibatches, size=case.sizes[0])
+            self.x[np.arange(samples)[:, None] // case.batch != shown_in] = 0
         self.y = rng.uniform(0.1, 0.9, (samples, case.sizes[-1])).astype(dtype)
         self.weights, self.biases = [], []
         for n_in, n_out in zip(case.sizes, case.sizes[1:], strict=False):

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-TABLES = ("training", "prediction", "precision", "threads", "growth")
+TABLES = ("training", "rare", "prediction", "precision", "threads", "growth")
 
 
 def arguments() -> argparse.Namespace:

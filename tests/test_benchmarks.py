@@ -123,6 +123,15 @@ def test_precision_is_the_quotient_of_both_times():
     assert rate == pytest.approx(single / double, abs=2e-2)
 
 
+def test_rare_inputs_are_zero_but_in_one_minibatch(parts):
+    case = replace(parts("cases").RARE[0], minibatches=50)
+    x = parts("cases").Problem(case, "float32").x
+    assert (x.reshape(50, case.batch, -1).any(axis=1).sum(axis=0) == 1).all()
+    (row,) = table(run("--table", "rare", "--rows", "rare", "--rivals", "numpy_"), "Microseconds a training step where")
+    assert row["net, batch"] == "784-30-10, 10, rare inputs"
+    assert {"bpnet", "NumPy", "times the best rival"} <= set(row)
+
+
 def test_growth_in_every_direction(tmp_path):
     pytest.importorskip("matplotlib")
     printed = run("--table", "growth", "--up-to", 8, "--rivals", "numpy_", "--threads", 2, "--output", tmp_path)
