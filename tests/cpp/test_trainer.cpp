@@ -175,6 +175,32 @@ void test_faint() {
   }
 }
 
+/// Moments without a gradient fade to 0 and do not stay at the subnormal numbers, where 0.9 of the least is itself.
+template <class Scalar>
+void test_fading() {
+  constexpr Scalar least = std::numeric_limits<Scalar>::min();
+  const int halvings = 1 - std::numeric_limits<Scalar>::min_exponent, some_more = 8 * halvings;
+  const Scalar rate = std::ldexp(Scalar(1), halvings - 10);  // shows in theta what is left of a moment
+  const std::vector<Scalar> one(2, Scalar(1)), none(2, Scalar(0));
+  Network<Scalar> net({1, 1}, "identity", "identity", 1);
+  Trainer<Scalar> halving(net, {}, sgd(rate, 0.5));
+  halving.apply(one.data());
+  for (int k = 1; k <= halvings + 30; ++k) {
+    net.theta().fill(0);
+    halving.apply(none.data());
+    const Scalar moment = std::ldexp(Scalar(1), -k);
+    CHECK(net.theta()[0] == (moment < least ? Scalar(0) : -rate * moment));
+  }
+  Trainer<Scalar> usual(net, {}, adam(rate));
+  usual.apply(one.data());
+  for (int k = 0; k < some_more; ++k) {
+    net.theta().fill(0);
+    usual.apply(none.data());
+    CHECK(k > 500 || net.theta()[0] < 0);
+  }
+  CHECK(net.theta()[0] == 0);
+}
+
 template <class Scalar>
 void test_all() {
   test_steps_equal_fit<Scalar>();
@@ -185,6 +211,7 @@ void test_all() {
   test_zero_weights<Scalar>();
   test_apply<Scalar>();
   test_faint<Scalar>();
+  test_fading<Scalar>();
 }
 
 }  // namespace
