@@ -183,7 +183,7 @@ class WideGroup {
  private:
   /// A block of the weight gradient. Columns of a wide layer lie a power of two apart and share places in the cache, so
   /// the block has few of them, and long ones.
-  static constexpr Index block_outputs = 256, block_inputs = 60;
+  static constexpr Index block_outputs = 256, block_inputs = 24;
 
   /// The gradient of the weights of `rows` outputs from j on and `columns` inputs from i on; with i = 0, of those
   /// outputs' biases too.
@@ -219,13 +219,14 @@ class WideGroup {
   }
 
   /// body(row, rows, from, depth) for blocks of a product of `rows` and `depth`: every row, and for each row every part
-  /// of the depth in ascending order. A part of the tiles' units goes through many rows while it is in L2.
+  /// of the depth in ascending order. A part of a tile's units goes through a few rows while it is in L1; where the
+  /// tiles are too large for L2, one of all tiles through many rows while it is there.
   template <class Body>
   void each_block(Index rows, Index depth, const Body& body) {
-    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), whole = 128,
+    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)),
+                    part = (Index(1) << 15) / static_cast<Index>(sizeof(Scalar)) / engine::tile_samples,
                     kernel_rows = 6;  // or 3, of a kernel of any level
     const bool fits = depth * samples_ <= in_l2;
-    const Index part = fits ? depth : std::max<Index>(in_l2 / samples_ / whole, 1) * whole;
     const auto rounded_up = [](Index n, Index unit) { return (n + unit - 1) / unit * unit; };
     const Index threads = std::max(call_.threads, 1), most = 10 * engine::packed_rows;
     Index at_once = fits ? engine::packed_rows : most;
