@@ -203,8 +203,10 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
   constexpr Index megabyte = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), in_l3 = 8 * megabyte;
   const Index in_l2 = m <= 4 ? 5 * megabyte / 2 : 3 * megabyte / 4;
   if (n_out * n_in <= in_l2) return detail::combine_units<From::l2>(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m);
-  // What does not stay in L2 is fetched a little before its time, some columns at a time from one end to the other.
-  const Index columns = m <= 3 ? 64 : 128;
+  // What does not stay in L2 is fetched a little before its time, some columns at a time from one end to the other: not
+  // many of those that lie pages apart, which crowd each other out of L2 and hide from the processor's own fetching.
+  const bool far_apart = n_out * static_cast<Index>(sizeof(Scalar)) > 5120;
+  const Index columns = far_apart ? 48 : m <= 3 ? 64 : 128;
   const auto some =
       n_out * n_in <= in_l3 ? &detail::combine_units<From::l3, Scalar> : &detail::combine_units<From::memory, Scalar>;
   for (Index i = 0; i < n_in; i += columns)
