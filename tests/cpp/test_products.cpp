@@ -176,7 +176,19 @@ void test_products() {
 
 }  // namespace
 
+/// Deeper than what is taken at once: chains that begin, go on and end.
+template <class Scalar>
+void test_deep_products() {
+  for (const Index deep : {2 * depth_in_l1<Scalar>, 2 * depth_in_l1<Scalar> + 1, 5 * depth_in_l1<Scalar> / 2})
+    for (const Index narrow : {1, 17}) {
+      test_affine_and_pull<Scalar>(narrow, deep, 21);
+      test_affine_and_pull<Scalar>(deep, narrow, 21);
+    }
+}
+
 int main() {
+  test_deep_products<float>();
+  test_deep_products<double>();
   test_products<float>();
   test_products<double>();
   return check_report();

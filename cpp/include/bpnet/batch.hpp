@@ -162,7 +162,7 @@ bool is_grouped(const Model<Scalar>& net, const Batch<Scalar>& batch, int thread
   constexpr Index many = 4 * engine::tile_samples;
   const Index count = batch.rows.count;
   if (is_wide(net)) return count > (threads > 1 ? worth_sharing : engine::tile_samples);
-  return count >= many && has_many_weights(net) && widest_output(net) >= engine::packed_from;
+  return count >= many && has_many_weights(net) && widest_output(net) >= together_from;
 }
 
 /// The group of tiles from sample `begin` on: there and back. Adds the costs of each shard.

@@ -92,13 +92,15 @@ void affine(const Model<Scalar>& net, Index l, Scalar* z, Workspace<Scalar>& w) 
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l), n_in = net.size(l - 1);
   const Index stride = engine::padded(w.m);
-  if (w.layout == engine::Layout::sample_lanes && n_out >= engine::packed_from)
-    for (Index row = 0; row < n_out; row += engine::packed_rows) {
-      const Index rows = std::min(engine::packed_rows, n_out - row);
-      k.pack_rows(net.weights(l) + row, n_out, n_in, rows, w.panels);
-      k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, false, rows, n_in, w.a(l - 1),
-                     z + row * stride, stride);
-    }
+  if (w.layout == engine::Layout::sample_lanes && engine::worth_packing<Scalar>(n_out, n_in))
+    engine::in_equal_parts(n_in, engine::depth_in_l1<Scalar>, [&](Index from, Index depth) {
+      for (Index row = 0; row < n_out; row += engine::packed_rows) {
+        const Index rows = std::min(engine::packed_rows, n_out - row);
+        k.pack_rows(net.weights(l) + from * n_out + row, n_out, depth, rows, w.panels);
+        k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, from > 0, rows, depth,
+                       w.a(l - 1) + from * stride, z + row * stride, stride);
+      }
+    });
   else if (w.layout == engine::Layout::sample_lanes)
     k.affine_samples(net.weights(l), net.biases(l), n_out, n_in, w.a(l - 1), z, stride);
   else

@@ -62,21 +62,29 @@ Index widest_output(const Model<Scalar>& net) {
   return *std::max_element(net.sizes().begin() + 1, net.sizes().end());
 }
 
-/// Whether tiles gain from going through the layers together: where the rows of some layer are packed for them.
-/// Elsewhere each thread is quicker with tiles of its own.
+/// Tiles gain from going through the layers together where one of these has so many outputs. Elsewhere each thread is
+/// quicker with tiles of its own.
+inline constexpr Index together_from = 256;
+
 template <class Scalar>
 bool goes_together(const Model<Scalar>& net) {
-  return is_wide(net) && widest_output(net) >= engine::packed_from;
+  return is_wide(net) && widest_output(net) >= together_from;
 }
 
 /// The same of a prediction of so many samples. A tile in unit lanes reads the weights quickly enough where they lie,
-/// but for so many tiles, or with smaller registers than AVX-512's, they are better read once.
+/// but for so many tiles, or with smaller registers than AVX-512's, they are better read once. Where each of a layer's
+/// registers lies across two lines, and does not come from L2, that is so sooner.
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net, Index samples) {
   const bool wide_registers = kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
   const Index many = (wide_registers ? 2 : 1) * engine::tile_samples;
   constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));  // columns: pieces of them are slow to come by
-  return samples > many && is_wide(net) && widest_output(net) >= far_apart;
+  if (samples < many || !is_wide(net)) return false;
+  if (samples > many && widest_output(net) >= far_apart) return true;
+  bool across = false;
+  for (Index l = 1; l <= net.depth(); ++l)
+    across |= lies_across_lines<Scalar>(net.size(l)) && engine::worth_packing<Scalar>(net.size(l), net.size(l - 1));
+  return across;
 }
 
 /// One group of tiles on its way there and back.
@@ -223,8 +231,7 @@ class WideGroup {
   /// tiles are too large for L2, one of all tiles through many rows while it is there.
   template <class Body>
   void each_block(Index rows, Index depth, const Body& body) {
-    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)),
-                    part = (Index(1) << 15) / static_cast<Index>(sizeof(Scalar)) / engine::tile_samples,
+    constexpr Index in_l2 = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), part = engine::depth_in_l1<Scalar>,
                     kernel_rows = 6;  // or 3, of a kernel of any level
     const bool fits = depth * samples_ <= in_l2;
     const auto rounded_up = [](Index n, Index unit) { return (n + unit - 1) / unit * unit; };

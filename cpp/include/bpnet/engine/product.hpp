@@ -17,10 +17,27 @@ struct Walk {
   Index depth_stride;
 };
 
+/// Units of a tile that stay in L1 while many rows of weights are multiplied with them.
+template <class Scalar>
+inline constexpr Index depth_in_l1 = (Index(1) << 15) / static_cast<Index>(sizeof(Scalar)) / tile_samples;
+
+/// body(from, n) for the parts of 0..depth, as equal as they can be and none above `most`.
+template <class Body>
+void in_equal_parts(Index depth, Index most, const Body& body) {
+  const Index parts = (depth + most - 1) / most;
+  for (Index k = 0, from = 0; k < parts; ++k) {
+    const Index part = (depth - from + parts - k - 1) / (parts - k);
+    body(from, part);
+    from += part;
+  }
+}
+
 namespace detail {
 
-/// Where the chains of a product begin; with zero_scaled each sum is multiplied with a factor at the end.
-enum class Start { zero, zero_scaled, bias, out };
+/// Where the chains of a product begin; those that are scaled are multiplied with a factor at the end.
+enum class Start { zero, zero_scaled, bias, out, out_scaled };
+constexpr bool is_scaled(Start start) { return start == Start::zero_scaled || start == Start::out_scaled; }
+constexpr bool goes_on(Start start) { return start == Start::out || start == Start::out_scaled; }
 
 /// Rows x Packets outputs of `combine`, `blocks` > 0 times one below the other, depth > 0. Stride > 0 is the tile's
 /// stride, known beforehand, and then all of its samples have their turn, Packets registers at a time. What is known
@@ -41,12 +58,12 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
       Scalar* row = out + first;
       for (int r = 0; r < Rows; ++r) {
         for (int p = 0; p < Packets; ++p) {
-          if constexpr (start == Start::out)
+          if constexpr (goes_on(start))
             acc[r][p] = L::load(row + p * L::size);
           else
             acc[r][p] = L(start == Start::bias ? with[r] : Scalar(0));
         }
-        if constexpr (start == Start::out) row = next(row);
+        if constexpr (goes_on(start)) row = next(row);
       }
       const Scalar *numbers = in + first, *weights = W;
       Index left = depth;
@@ -61,19 +78,19 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
         weights += depth_stride;
       } while (--left > 0);
       row = out + first;
-      const Scalar* factors = start == Start::zero_scaled ? with + first : nullptr;
+      const Scalar* factors = is_scaled(start) ? with + first : nullptr;
       for (int r = 0; r < Rows; ++r, row = next(row)) {
         for (int p = 0; p < Packets; ++p) {
-          if constexpr (start == Start::zero_scaled) acc[r][p] = acc[r][p] * L::load(factors + p * L::size);
+          if constexpr (is_scaled(start)) acc[r][p] = acc[r][p] * L::load(factors + p * L::size);
           acc[r][p].store(row + p * L::size);
         }
-        if constexpr (start == Start::zero_scaled) factors = next(factors);
+        if constexpr (is_scaled(start)) factors = next(factors);
       }
     }
     W += Rows * row_stride;
     out += Rows * stride;
     if constexpr (start == Start::bias) with += Rows;
-    if constexpr (start == Start::zero_scaled) with += Rows * stride;
+    if constexpr (is_scaled(start)) with += Rows * stride;
   } while (--blocks > 0);
 }
 
@@ -88,7 +105,7 @@ void combine_from(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, c
           const Index at = first * stride + packet * L::size, of_with = start == Start::bias ? first : at;
           combine_blocks<start, n_rows(), n_packets(), Stride>(
               W.data + first * W.row_stride, W.row_stride, W.depth_stride,
-              start == Start::bias || start == Start::zero_scaled ? with + of_with : nullptr, n_blocks, depth,
+              start == Start::bias || is_scaled(start) ? with + of_with : nullptr, n_blocks, depth,
               in + packet * L::size, out + at, stride);
         };
         if constexpr (Stride > 0)
@@ -110,14 +127,36 @@ void combine(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const 
   combine_from<start, 0>(W, with, rows, depth, in, out, stride);
 }
 
+/// The same with the chains interrupted where a tile is deep: each part of it stays in L1 while all rows pass.
+template <Start start, class Scalar>
+void combine_in_parts(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
+                      Index stride) {
+  constexpr Start on = is_scaled(start) ? Start::zero : start, last = is_scaled(start) ? Start::out_scaled : Start::out;
+  if (depth <= depth_in_l1<Scalar>) return combine<start>(W, with, rows, depth, in, out, stride);
+  in_equal_parts(depth, depth_in_l1<Scalar>, [&](Index from, Index part) {
+    const Walk<Scalar> walk{W.data + from * W.depth_stride, W.row_stride, W.depth_stride};
+    const Scalar* numbers = in + from * stride;
+    if (from == 0)
+      combine<on>(walk, with, rows, part, numbers, out, stride);
+    else if (from + part < depth)
+      combine<Start::out>(walk, with, rows, part, numbers, out, stride);
+    else
+      combine<last>(walk, with, rows, part, numbers, out, stride);
+  });
+}
+
 }  // namespace detail
 
 /// Rows of W^l that are copied out side by side before many tiles are multiplied with them: in a wide layer they lie
 /// pages apart.
 inline constexpr Index packed_rows = 48;
 
-/// Layers of at least so many outputs are packed: from here on a column of W is longer than what stays at hand of it.
-inline constexpr Index packed_from = 256;
+/// Whether a layer's rows are packed for a single tile, too: where its weights do not stay in L2, so that the lines in
+/// which the next rows begin would be fetched again with those.
+template <class Scalar>
+constexpr bool worth_packing(Index n_out, Index n_in) {
+  return n_out >= 256 && n_out * n_in > (Index(3) << 19) / static_cast<Index>(sizeof(Scalar));
+}
 
 /// Copies `rows` <= packed_rows rows of W (n_out, n_in) column-major, beginning at `W`, to (packed_rows, n_in).
 template <class Scalar>
@@ -147,7 +186,7 @@ void combine_rows(const Walk<Scalar>& W, const Scalar* bias, bool resume, Index 
 template <class Scalar>
 void affine_samples(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const Scalar* a, Scalar* z,
                     Index stride) {
-  detail::combine<detail::Start::bias>(Walk<Scalar>{W, 1, n_out}, b, n_out, n_in, a, z, stride);
+  detail::combine_in_parts<detail::Start::bias>(Walk<Scalar>{W, 1, n_out}, b, n_out, n_in, a, z, stride);
 }
 
 /// out = W^T delta over sample lanes (BP5) or, where slope is not null, out = slope o W^T delta (BP2).
@@ -155,10 +194,10 @@ void affine_samples(const Scalar* W, const Scalar* b, Index n_out, Index n_in, c
 template <class Scalar>
 void pull_samples(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, const Scalar* slope, Scalar* out,
                   Index stride) {
-  using detail::combine, detail::Start;
+  using detail::combine_in_parts, detail::Start;
   const Walk<Scalar> walk{W, n_out, 1};
-  if (slope) return combine<Start::zero_scaled>(walk, slope, n_in, n_out, delta, out, stride);
-  combine<Start::zero>(walk, slope, n_in, n_out, delta, out, stride);
+  if (slope) return combine_in_parts<Start::zero_scaled>(walk, slope, n_in, n_out, delta, out, stride);
+  combine_in_parts<Start::zero>(walk, slope, n_in, n_out, delta, out, stride);
 }
 
 }  // namespace bpnet::engine
