@@ -9,6 +9,7 @@ from nets import bits
 DEEP = [40, *[130] * 17, 5]  # no layer is wide
 SHAPES = [([300, 520, 515, 7], 600), ([784, 512, 512, 10], 130), ([700, 800, 3], 64), ([1000, 400], 70), (DEEP, 530)]
 SHAPES += [([256, 270, 256], 255), ([256, 270, 256], 300), ([20, 1100, 1030], 20)]
+SHAPES += [([30, 701, 650, 3], 128), ([30, 701, 650, 3], 48)]  # registers of weights across two lines of the cache
 
 
 def wide(sizes, m, dtype):
