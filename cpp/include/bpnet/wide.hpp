@@ -62,29 +62,30 @@ Index widest_output(const Model<Scalar>& net) {
   return *std::max_element(net.sizes().begin() + 1, net.sizes().end());
 }
 
-/// Tiles gain from going through the layers together where one of these has so many outputs. Elsewhere each thread is
-/// quicker with tiles of its own.
+/// Outputs of a layer that many tiles are quicker through together.
 inline constexpr Index together_from = 256;
 
+/// Whether tiles gain from going through the layers together. Elsewhere each thread is quicker with tiles of its own.
 template <class Scalar>
 bool goes_together(const Model<Scalar>& net) {
   return is_wide(net) && widest_output(net) >= together_from;
 }
 
-/// The same of a prediction of so many samples. A tile in unit lanes reads the weights quickly enough where they lie,
-/// but for so many tiles, or with smaller registers than AVX-512's, they are better read once. Where each of a layer's
-/// registers lies across two lines, and does not come from L2, that is so sooner.
+/// Whether tiles gain from predicting together. A tile in unit lanes reads the weights quickly enough where they lie,
+/// but for more tiles than two, or than one with smaller registers than AVX-512's, long columns are better read once;
+/// for two already those of a layer whose registers each lie across two lines and come from beyond L2.
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net, Index samples) {
   const bool wide_registers = kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
   const Index many = (wide_registers ? 2 : 1) * engine::tile_samples;
   constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));  // columns: pieces of them are slow to come by
   if (samples < many || !is_wide(net)) return false;
-  if (samples > many && widest_output(net) >= far_apart) return true;
-  bool across = false;
-  for (Index l = 1; l <= net.depth(); ++l)
-    across |= lies_across_lines<Scalar>(net.size(l)) && engine::worth_packing<Scalar>(net.size(l), net.size(l - 1));
-  return across;
+  for (Index l = 1; l <= net.depth(); ++l) {
+    const Index n_out = net.size(l);
+    if (samples > many && n_out >= far_apart) return true;
+    if (lies_across_lines<Scalar>(n_out) && engine::worth_packing<Scalar>(n_out, net.size(l - 1))) return true;
+  }
+  return false;
 }
 
 /// One group of tiles on its way there and back.
