@@ -174,8 +174,6 @@ void test_products() {
   }
 }
 
-}  // namespace
-
 /// Deeper than what is taken at once: chains that begin, go on and end.
 template <class Scalar>
 void test_deep_products() {
@@ -185,6 +183,8 @@ void test_deep_products() {
       test_affine_and_pull<Scalar>(deep, narrow, 21);
     }
 }
+
+}  // namespace
 
 int main() {
   test_deep_products<float>();
