@@ -10,7 +10,7 @@ from .tables import Row, as_plain
 
 
 def write(folder: Path, also: Mapping[str, Any], tables: Mapping[str, Sequence[Row]], text: str) -> list[Path]:
-    """benchmarks.md, benchmarks.json and, with matplotlib, training.png, prediction.png, growth.png.
+    """benchmarks.md, benchmarks.json and, with matplotlib, training.png, rare.png, prediction.png, growth.png.
 
     `also` goes into the JSON as it is; its "machine" makes the titles.
     """
@@ -27,7 +27,7 @@ def write(folder: Path, also: Mapping[str, Any], tables: Mapping[str, Sequence[R
         return written
     machine = also["machine"]
     title = f"{machine['processor']}, {machine['dtype']}, {machine['date']}"
-    for name in ("training", "prediction"):
+    for name in ("training", "rare", "prediction"):
         if name not in tables:
             continue
         written.append(folder / f"{name}.png")
