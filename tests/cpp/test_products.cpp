@@ -174,6 +174,12 @@ void test_products() {
   }
 }
 
+/// Few outputs, for which delta of few samples may be held in registers: whole ones and tails, every batch.
+template <class Scalar>
+void test_few_outputs() {
+  for (const Index n_out : {7, 8, 9, 15, 16, 17, 30, 32}) test_outer_and_sum<Scalar>(n_out, 20 + n_out % 7, 1);
+}
+
 /// Deeper than what is taken at once: chains that begin, go on and end.
 template <class Scalar>
 void test_deep_products() {
@@ -187,6 +193,8 @@ void test_deep_products() {
 }  // namespace
 
 int main() {
+  test_few_outputs<float>();
+  test_few_outputs<double>();
   test_deep_products<float>();
   test_deep_products<double>();
   test_products<float>();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "bpnet/engine/outer_held.hpp"
 #include "bpnet/engine/product.hpp"
 
 namespace bpnet::engine {
@@ -79,13 +80,6 @@ struct InputLanes {
   const Scalar* at(Index s) const { return data + s; }
   Index apart() const { return Stride > 0 ? Stride : any_stride; }
   InputLanes from(Index i) const { return {data + i * apart(), any_stride}; }
-};
-
-/// Where a sum goes.
-enum class Into {
-  fresh,  ///< there
-  more,   ///< it goes on from what is there
-  step,   ///< scale times the sum is added to what is there
 };
 
 /// Packets registers of delta summed over the samples. (BP4)
@@ -216,6 +210,17 @@ void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in,
 
 }  // namespace detail
 
+/// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)
+template <class Scalar>
+void sum_rows(const DeltaRows<Scalar>& delta, Index n_out, Index m, bool fresh, Scalar* db) {
+  in_blocks<Block<Scalar>::packets>((n_out + Lanes<Scalar>::size - 1) / Lanes<Scalar>::size,
+                                    [&](Index packet, auto n_packets) {
+                                      const Index j = packet * Lanes<Scalar>::size;
+                                      detail::sum_block<n_packets()>(delta.data + j * delta.block_stride,
+                                                                     delta.sample_stride, n_out - j, m, fresh, db + j);
+                                    });
+}
+
 /// dW += delta a^T over the samples of a tile, ascending, and unless it is null db += delta; with `fresh`, dW and db
 /// are those sums. (BP3), (BP4)
 ///
@@ -223,6 +228,11 @@ void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in,
 template <class Scalar>
 void outer_rows(const DeltaRows<Scalar>& delta, const Scalar* const* a, Index n_out, Index n_in, Index m, bool fresh,
                 Scalar* dW, Index dW_stride, Scalar* db) {
+  if (fresh && detail::is_held<Scalar>(n_out, m)) {
+    detail::outer_held<detail::Into::fresh>(delta.data, delta.sample_stride, a, n_out, n_in, m, dW, dW_stride);
+    if (db) sum_rows(delta, n_out, m, fresh, db);
+    return;
+  }
   detail::outer(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, fresh, dW, dW_stride,
                 static_cast<Ahead<Scalar>*>(nullptr), db);
 }
@@ -232,6 +242,8 @@ void outer_rows(const DeltaRows<Scalar>& delta, const Scalar* const* a, Index n_
 template <class Scalar>
 void step_rows(const DeltaRows<Scalar>& delta, const Scalar* const* a, Index n_out, Index n_in, Index m, Scalar scale,
                Scalar* W) {
+  if (detail::is_held<Scalar>(n_out, m))
+    return detail::outer_held<detail::Into::step>(delta.data, delta.sample_stride, a, n_out, n_in, m, W, n_out, scale);
   detail::outer<detail::Into::step>(delta, detail::InputRows<Scalar>{a, 0}, n_out, n_in, m, W, n_out,
                                     static_cast<Ahead<Scalar>*>(nullptr), static_cast<Scalar*>(nullptr), scale);
 }
@@ -323,17 +335,6 @@ void sum_samples(const Scalar* delta, Index stride, Index n_out, Index m, bool f
           for (int k = 0; k < n; ++k) sum[k] += delta[(j + k) * stride + s];
         for (int k = 0; k < n; ++k) db[j + k] = sum[k];
       });
-}
-
-/// db += delta summed over the samples of a tile, ascending; with `fresh`, db = that sum. (BP4)
-template <class Scalar>
-void sum_rows(const DeltaRows<Scalar>& delta, Index n_out, Index m, bool fresh, Scalar* db) {
-  in_blocks<Block<Scalar>::packets>((n_out + Lanes<Scalar>::size - 1) / Lanes<Scalar>::size,
-                                    [&](Index packet, auto n_packets) {
-                                      const Index j = packet * Lanes<Scalar>::size;
-                                      detail::sum_block<n_packets()>(delta.data + j * delta.block_stride,
-                                                                     delta.sample_stride, n_out - j, m, fresh, db + j);
-                                    });
 }
 
 }  // namespace bpnet::engine
