@@ -69,19 +69,20 @@ void affine_one(const Scalar* W, const Scalar* b, Index n_out, Index n_in, const
 
 namespace detail {
 
-/// Asks for so many bytes in L2. A function of its own: where it stands, GCC would leave accumulators on the stack.
-template <int Bytes>
+/// Asks for so many bytes in L1 or L2. A function of its own: where it stands, GCC would leave accumulators on the
+/// stack.
+template <int Bytes, int Level>
 inline void fetch(const void* from) {
-  for (int at = 0; at < Bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 2);
+  for (int at = 0; at < Bytes; at += 64) __builtin_prefetch(static_cast<const char*>(from) + at, 0, 4 - Level);
 }
 
 /// Where the weights of a product are likely to come from.
-enum class From { l2, l3, memory };
+enum class From { l1, l2, l3, memory };
 
-/// Samples x Packets outputs of `combine_units`, depth > 0: W, start and out begin at the first of these outputs. With
-/// Fetch, as much of the same columns as is read of W is fetched from `later` on. With Hold, no weight is loaded twice;
-/// else that is GCC's choice.
-template <int Samples, int Packets, bool Fetch, bool Hold, class Scalar>
+/// Samples x Packets outputs of `combine_units`, depth > 0: W, start and out begin at the first of these outputs.
+/// Unless Fetch is 0, as much as is read of a column of W is fetched into this level from `later` on, which goes from
+/// column to column as W does. With Hold, no weight is loaded twice; else that is GCC's choice.
+template <int Samples, int Packets, int Fetch, bool Hold, class Scalar>
 [[gnu::noinline]] void combine_units_block(const Scalar* W, Index column_stride, const Scalar* start,
                                            Index start_stride, Index depth, const Scalar* const* in, Index first,
                                            Scalar* out, Index stride, const Scalar* later) {
@@ -95,7 +96,7 @@ template <int Samples, int Packets, bool Fetch, bool Hold, class Scalar>
   Index i = 0;
   do {
     if constexpr (Hold) {
-      if constexpr (Fetch) fetch<Packets * L::size * sizeof(Scalar)>(later);
+      if constexpr (Fetch > 0) fetch<Packets * L::size * sizeof(Scalar), Fetch>(later);
       L x[Samples];
       for (int s = 0; s < Samples; ++s) x[s] = L(rows[s][i]);
       for (int p = 0; p < Packets; ++p) {
@@ -106,7 +107,7 @@ template <int Samples, int Packets, bool Fetch, bool Hold, class Scalar>
     } else {
       L w[Packets];
       for (int p = 0; p < Packets; ++p) w[p] = L::load(W + p * L::size);
-      if constexpr (Fetch) fetch<Packets * L::size * sizeof(Scalar)>(later);
+      if constexpr (Fetch > 0) fetch<Packets * L::size * sizeof(Scalar), Fetch>(later);
       for (int s = 0; s < Samples; ++s) {
         const L x(rows[s][i]);
         for (int p = 0; p < Packets; ++p) acc[s][p] = madd(w[p], x, acc[s][p]);
@@ -122,7 +123,7 @@ template <int Samples, int Packets, bool Fetch, bool Hold, class Scalar>
 /// out = W in + start over unit lanes: the columns of W (n_out, depth) lie column_stride apart; in: m pointers to where
 /// the depth begins at `first`; start: m rows, start_stride apart, which may be out's; out: m rows, `stride` apart.
 /// Whole registers are read of W and start and written of out. What comes later of W, `columns_left` more columns
-/// included, is fetched, unless it is in L2.
+/// included, is fetched, unless it is in L1.
 template <From from, class Scalar>
 void combine_units(const Scalar* W, Index column_stride, const Scalar* start, Index start_stride, Index n_out,
                    Index depth, const Scalar* const* in, Index first, Scalar* out, Index stride, Index m,
@@ -130,9 +131,11 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
   using L = Lanes<Scalar>;
   using B = Block<Scalar>;
   using std::bool_constant, std::integral_constant;
-  constexpr bool Fetch = from != From::l2;
+  constexpr bool far = from == From::l3 || from == From::memory;
+  constexpr int few = 3;
   const Index packets = (n_out + L::size - 1) / L::size;
-  // The first samples fetch: what lies below in the same columns, or the top of those that follow.
+  // The first samples fetch. Into L2: what lies below in the same columns, or the top of those that follow. Into L1:
+  // the same registers some columns on.
   const auto block = [&](Index packet, auto n_packets, Index sample, auto n_samples, auto fetches)
       __attribute__((always_inline)) {
     constexpr Index distance = std::max<Index>(2 * n_packets(), 512 / (L::size * sizeof(Scalar)));
@@ -141,22 +144,23 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
     const Scalar* later = here + distance * L::size + (below ? 0 : depth * column_stride - packets * L::size);
     // Two or three samples feed on weights as fast as L2 and L3 give them; from memory they had better not hurry.
     constexpr bool holds = from != From::memory && 1 < n_samples() && n_samples() <= 3;
-    const auto run = [&](auto fetch) __attribute__((always_inline)) {
-      combine_units_block<n_samples(), n_packets(), fetch(), holds>(
+    const auto run = [&](auto into, const Scalar* what) __attribute__((always_inline)) {
+      combine_units_block<n_samples(), n_packets(), into(), holds>(
           here, column_stride, start + sample * start_stride + packet * L::size, start_stride, depth, in + sample,
-          first, out + sample * stride + packet * L::size, stride, later);
+          first, out + sample * stride + packet * L::size, stride, what);
     };
-    if constexpr (fetches())
-      if (wanted && sample == 0) return run(bool_constant<true>{});
-    run(bool_constant<false>{});
+    if constexpr (far && fetches())
+      if (wanted && sample == 0) return run(integral_constant<int, 2>{}, later);
+    if constexpr (from == From::l2 && n_samples() > few && n_packets() > 1)
+      if (sample == 0) return run(integral_constant<int, 1>{}, here + 8 * column_stride);
+    run(integral_constant<int, 0>{}, here);
   };
   const auto all_at_once = [&](auto n_samples, auto whole) __attribute__((always_inline)) {
     in_ladder<whole()>(
         packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
-          block(packet, n_packets, 0, n_samples, bool_constant<(Fetch && n_packets() == whole())>{});
+          block(packet, n_packets, 0, n_samples, bool_constant<n_packets() == whole()>{});
         });
   };
-  constexpr int few = 3;
   if (m <= few)
     return with_constant<few>(
         m, [&](auto all)
@@ -169,7 +173,7 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
       packets, [&](Index packet, auto n_packets) __attribute__((always_inline)) {
         in_blocks<B::rows_for(n_packets())>(
             m, [&](Index sample, auto n_samples) __attribute__((always_inline)) {
-              block(packet, n_packets, sample, n_samples, bool_constant<(Fetch && n_packets() == B::packets)>{});
+              block(packet, n_packets, sample, n_samples, bool_constant<n_packets() == B::packets>{});
             });
       });
 }
@@ -200,9 +204,12 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
   if (m == 1) return affine_one(W, b, n_out, n_in, a[0], z);
   using detail::From;
   // L2 has a megabyte or two, not for W alone. The fewer the samples, the less time there is to fetch beside them.
-  constexpr Index megabyte = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), in_l3 = 8 * megabyte;
+  constexpr Index megabyte = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), in_l1 = megabyte / 32,
+                  in_l3 = 8 * megabyte;
   const Index in_l2 = m <= 4 ? 5 * megabyte / 2 : 3 * megabyte / 4;
-  if (n_out * n_in <= in_l2) return detail::combine_units<From::l2>(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m);
+  const auto close =
+      n_out * n_in <= in_l1 ? &detail::combine_units<From::l1, Scalar> : &detail::combine_units<From::l2, Scalar>;
+  if (n_out * n_in <= in_l2) return close(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m, 0);
   // What does not stay in L2 is fetched a little before its time, some columns at a time from one end to the other: not
   // many of those that lie pages apart, which crowd each other out of L2 and hide from the processor's own fetching.
   const bool far_apart = n_out * static_cast<Index>(sizeof(Scalar)) > 5120;
@@ -227,7 +234,7 @@ void pull_units(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, I
   for (Index i = 0; i < n_in; i += width) {
     const Index columns = std::min(width, n_in - i);
     detail::turn_columns(W + i * n_out, n_out, columns, panel);
-    detail::combine_units<detail::From::l2>(panel, width, zeros.data(), 0, columns, n_out, rows.data(), 0, out + i,
+    detail::combine_units<detail::From::l1>(panel, width, zeros.data(), 0, columns, n_out, rows.data(), 0, out + i,
                                             out_stride, m);
   }
 }
