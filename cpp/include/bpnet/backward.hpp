@@ -103,7 +103,7 @@ void exchanged_gradient(const Model<Scalar>& net, Index l, Index first, Index la
 /// dC/dW^l of the weights of outputs 0..outputs-1 and inputs i..i+columns-1, into their columns dW; unless db is null,
 /// dC/db^l. (BP3), (BP4)
 template <class Scalar>
-void weight_gradient(const Model<Scalar>& net, Index l, engine::DeltaRows<Scalar> rows, Index outputs, Index i,
+void weight_gradient(const Model<Scalar>& net, Index l, const engine::DeltaRows<Scalar>& rows, Index outputs, Index i,
                      Index columns, bool fresh, Scalar* dW, Scalar* db, Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l);
