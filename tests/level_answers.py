@@ -15,10 +15,10 @@ OPTIMIZERS = ("sgd", "rmsprop", "adam", "adamw", bpnet.SGD(learning_rate=0.01, m
 EVERYTHING = ("parameters", "x", "layers")
 
 
-def gradient(net, x, y, cost):
+def gradient(net, x, y, cost, row=3):
     """Everything that one call of gradient returns, and the prediction for one row, as one array."""
     g = net.gradient(x, y, cost=cost, wrt=EVERYTHING)
-    return np.concatenate([np.ravel(a) for a in (g.cost, g.flat, g.x, *g.deltas, *g.activations, net.predict(x[3]))])
+    return np.concatenate([np.ravel(a) for a in (g.cost, g.flat, g.x, *g.deltas, *g.activations, net.predict(x[row]))])
 
 
 def answers(dtype):
@@ -57,6 +57,17 @@ def answers(dtype):
         net = bpnet.Network(sizes, "tanh", "sigmoid", dtype=dtype, seed=1)
         for m in (31, 45, 64):
             yield f"gradient of {m} {sizes}", gradient(net, x[:m], y[:m, : sizes[-1]], "quadratic")
+
+    # Few samples and few outputs, in one register and in two: at some levels their gradient has a way of its own.
+    inputs, targets = rng.uniform(-2, 2, (13, 23)).astype(dtype), rng.uniform(0.1, 0.9, (13, 10)).astype(dtype)
+    net = bpnet.Network([23, 30, 16, 13, 10], "tanh", "sigmoid", dtype=dtype, seed=1)
+    for m in range(1, 14):
+        yield f"gradient of {m} of few outputs", gradient(net, inputs[:m], targets[:m], "quadratic", row=0)
+    for batch_size in (1, 3, 7, 12):
+        for optimizer in ("sgd", "adam"):
+            net = bpnet.Network([23, 30, 16, 13, 10], "tanh", "sigmoid", dtype=dtype, seed=1)
+            net.fit(inputs, targets, epochs=2, batch_size=batch_size, optimizer=optimizer, seed=1)
+            yield f"training {batch_size} {optimizer}", net.parameters
 
     # Many outputs: they are taken in parts, and sums over them are folded.
     for n, output, cost in ((24, "softmax", "cross_entropy"), (300, "softmax", "quadratic"), (300, "sigmoid", "huber")):
