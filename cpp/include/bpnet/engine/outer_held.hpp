@@ -19,9 +19,10 @@ enum class Into {
 
 inline constexpr int held_samples = 12, held_packets = 2;
 
-/// Whether delta of m samples is held: where registers hold it, and some accumulators and weights beside it.
+/// Whether delta of 0 < m samples is held: where registers hold it, and some accumulators beside it.
 template <class Scalar>
 constexpr bool is_held(Index n_out, Index m) {
+  static_assert(held_packets <= Block<Scalar>::packets, "delta's rows and its panels are the same so far");
   return Block<Scalar>::many_registers && n_out <= held_packets * Lanes<Scalar>::size && m <= held_samples;
 }
 

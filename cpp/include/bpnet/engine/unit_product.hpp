@@ -134,8 +134,8 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
   constexpr bool far = from == From::l3 || from == From::memory;
   constexpr int few = 3;
   const Index packets = (n_out + L::size - 1) / L::size;
-  // The first samples fetch. Into L2: what lies below in the same columns, or the top of those that follow. Into L1:
-  // the same registers some columns on.
+  // The first samples fetch. Into L2: what lies below in the same columns, or the top of those that follow. Into L1,
+  // where a column takes several multiply-adds: the same registers some columns on.
   const auto block = [&](Index packet, auto n_packets, Index sample, auto n_samples, auto fetches)
       __attribute__((always_inline)) {
     constexpr Index distance = std::max<Index>(2 * n_packets(), 512 / (L::size * sizeof(Scalar)));
