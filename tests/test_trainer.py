@@ -154,6 +154,21 @@ def test_the_orders_of_a_seed_stay():
     assert visited(2000, seed=1)[0][:8] == [418, 1759, 741, 71, 1149, 1502, 1829, 525]
 
 
+def test_one_minibatch_of_all_rows_is_taken_as_it_comes(data):
+    """So a step by hand is the same. Where the cost can tell, rows are shuffled all the same."""
+    x, y = data
+    nets = [make() for _ in range(4)]
+    nets[0].fit(x, y, epochs=3, batch_size=len(x), seed=4)
+    nets[1].fit(x, y, epochs=3, batch_size=10 * len(x), shuffle=False)
+    trainer = bpnet.Trainer(nets[2])
+    for _ in range(3):
+        trainer.step(x, y)
+    assert bits(nets[0].parameters) == bits(nets[1].parameters) == bits(nets[2].parameters)
+    nets[3].fit(x, y, epochs=3, batch_size=len(x) - 1, seed=4)
+    assert bits(nets[3].parameters) != bits(nets[0].parameters)
+    assert visited(30, epochs=2, seed=4, batch_size=30)[0] != list(range(30))
+
+
 @pytest.mark.parametrize("m", [200, 2000])
 def test_shuffled_rows_are_spread(m):
     """Mean displacement of a random permutation is m/3; neighbours do not stay neighbours."""

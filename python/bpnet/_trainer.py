@@ -271,7 +271,8 @@ class Trainer:
         batch_size : int
             Samples a minibatch, >= 1; the last one of an epoch may be smaller.
         shuffle : bool
-            A new order of the samples every epoch, else theirs.
+            A new order of the samples every epoch, else theirs. A minibatch of all samples is taken as it comes: only
+            a cost of your own could tell, and is given them shuffled.
         sample_weight : array (m,), optional
             Weights >= 0. A minibatch divides by its own sum of weights; where that is 0 it is skipped.
         validation : (x, y), (x, y, w) or float, optional

@@ -12,7 +12,7 @@ namespace bpnet {
 struct FitOptions {
   Index epochs = 10;
   Index batch_size = 32;
-  bool shuffle = true;
+  bool shuffle = true;  ///< a new order every epoch; a minibatch of all samples keeps theirs, unless the cost is custom
 };
 
 /// One epoch's figures. The cost is the mean over its samples, each before the update of its batch, penalties left out.
@@ -200,7 +200,9 @@ class Trainer {
   double epoch(Batch<Scalar>& data, const FitOptions& options, const Call& call, engine::Pulse& pulse) {
     const Index m = data.x.count;
     std::optional<SampleOrder> order;
-    if (options.shuffle) order.emplace(seed_, static_cast<std::uint64_t>(epochs_), static_cast<std::uint64_t>(m));
+    const bool in_one = options.batch_size >= m && !cost_.custom;  // the order shows in nothing but rounding
+    if (options.shuffle && !in_one)
+      order.emplace(seed_, static_cast<std::uint64_t>(epochs_), static_cast<std::uint64_t>(m));
     double sum = 0, total = 0;
     for (Index begin = 0; begin < m; begin += options.batch_size) {
       data.rows = {begin, std::min(options.batch_size, m - begin), order ? &*order : nullptr};
