@@ -181,6 +181,12 @@ void layer_gradient(const Model<Scalar>& net, Index l, const Scalar* delta, cons
   out.sink->take(out.nabla, b, n_out, true);
 }
 
+/// Whether the product that pulls back through layer l takes f'(z^(l-1)) along.
+template <class Scalar>
+bool pulls_at_once(const Model<Scalar>& net, Index l, const Scalar* rows, const Workspace<Scalar>& w) {
+  return w.layout == engine::Layout::sample_lanes && l > 1 && !rows && !net.activation(l - 1).is_softmax();
+}
+
 /// grad_(a^(l-1)) C = (W^l)^T delta^l (BP5) into `rows`, if that is not null, and delta^(l-1) (BP2) into `pulled`; for
 /// l = 1, where there is no delta, grad_(a^0) C.
 template <class Scalar>
@@ -188,15 +194,23 @@ void pull_back(const Model<Scalar>& net, Index l, const Scalar* delta, Scalar* p
                Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l), n_in = net.size(l - 1);
-  const bool lanes = w.layout == engine::Layout::sample_lanes;
-  const bool at_once = lanes && l > 1 && !rows && !net.activation(l - 1).is_softmax();
-  if (lanes)
+  const bool at_once = pulls_at_once(net, l, rows, w);
+  if (w.layout == engine::Layout::sample_lanes)
     k.pull_samples(net.weights(l), n_out, n_in, delta, at_once ? w.slope(l - 1) : nullptr, pulled, engine::padded(w.m));
   else
     k.pull_units(net.weights(l), n_out, n_in, delta, engine::padded(n_out), pulled, engine::padded(n_in), w.m,
                  w.panels);
   scatter_tile(w, pulled, n_in, rows);
   if (l > 1 && !at_once) apply_slope(net, l - 1, pulled, w);
+}
+
+/// Where backward_tile leaves delta^(l-1): in the place of f'(z^(l-1)), which nobody wants any more, so that less of L1
+/// is taken; else in that of w.delta and w.pulled where delta^l is not.
+template <class Scalar>
+Scalar* place_of_pulled(const Model<Scalar>& net, Index l, const Scalar* delta, const Scalar* rows,
+                        Workspace<Scalar>& w) {
+  if (pulls_at_once(net, l, rows, w) && net.size(l) <= engine::depth_in_l1<Scalar>) return w.slope(l - 1);
+  return delta == w.pulled ? w.delta : w.pulled;
 }
 
 /// Rows of grad_x C, x in raw units, from grad_(a^0) C.
@@ -218,16 +232,17 @@ void backward_tile(const Model<Scalar>& net, const TileGradient<Scalar>& out, Wo
   const Index L = net.depth();
   const auto at = [](Index l) { return static_cast<std::size_t>(l); };
   if (out.activations) detail::scatter_tile(w, w.grad, net.n_outputs(), (*out.activations)[at(L)]);
-  Scalar *delta = w.delta, *pulled = w.pulled;
-  for (Index l = L; l >= 1; --l, std::swap(delta, pulled)) {
+  Scalar* delta = w.delta;
+  for (Index l = L; l >= 1; --l) {
     if (out.deltas) detail::scatter_tile(w, delta, net.size(l), (*out.deltas)[at(l - 1)]);
     const bool last = l == 1 && !out.x && !out.activations;
     Scalar* rows = out.activations ? (*out.activations)[at(l - 1)] : nullptr;
+    Scalar* pulled = last ? nullptr : detail::place_of_pulled(net, l, delta, rows, w);
     if (!last) detail::pull_back(net, l, delta, pulled, rows, w);  // by the weights before a sink changes them
     if (out.nabla) detail::layer_gradient(net, l, delta, out, w);
-    if (last) break;
+    delta = pulled;
   }
-  if (out.x) detail::scatter_input_gradient(net, delta, out.x, w);  // after the last swap, delta is grad_(a^0) C
+  if (out.x) detail::scatter_input_gradient(net, delta, out.x, w);  // what was pulled last is grad_(a^0) C
 }
 
 }  // namespace bpnet

@@ -95,7 +95,7 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
 }
 
 template <Start start, Index Stride, class Scalar>
-void combine_from(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
+void combine_from(const Walk<Scalar>& W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
                   Index stride) {
   using L = Lanes<Scalar>;
   constexpr int max_rows = Block<Scalar>::rows, max_packets = Block<Scalar>::packets;
@@ -121,7 +121,8 @@ void combine_from(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, c
 
 /// out = W in + start over sample lanes: in (depth, stride), out (rows, stride), lanes over samples.
 template <Start start, class Scalar>
-void combine(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out, Index stride) {
+void combine(const Walk<Scalar>& W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
+             Index stride) {
   static_assert(tile_samples % (Block<Scalar>::packets * Lanes<Scalar>::size) == 0);
   if (stride == tile_samples) return combine_from<start, tile_samples>(W, with, rows, depth, in, out, stride);
   combine_from<start, 0>(W, with, rows, depth, in, out, stride);
@@ -129,7 +130,7 @@ void combine(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const 
 
 /// The same with the chains interrupted where a tile is deep: each part of it stays in L1 while all rows pass.
 template <Start start, class Scalar>
-void combine_in_parts(Walk<Scalar> W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
+void combine_in_parts(const Walk<Scalar>& W, const Scalar* with, Index rows, Index depth, const Scalar* in, Scalar* out,
                       Index stride) {
   constexpr Start on = is_scaled(start) ? Start::zero : start, last = is_scaled(start) ? Start::out_scaled : Start::out;
   if (depth <= depth_in_l1<Scalar>) return combine<start>(W, with, rows, depth, in, out, stride);
@@ -190,7 +191,8 @@ void affine_samples(const Scalar* W, const Scalar* b, Index n_out, Index n_in, c
 }
 
 /// out = W^T delta over sample lanes (BP5) or, where slope is not null, out = slope o W^T delta (BP2).
-/// W (n_out, n_in) column-major, delta (n_out, stride), slope and out (n_in, stride). out overlaps no input.
+/// W (n_out, n_in) column-major, delta (n_out, stride), slope and out (n_in, stride). out overlaps no input,
+/// but may be slope itself where n_out is at most `depth_in_l1`.
 template <class Scalar>
 void pull_samples(const Scalar* W, Index n_out, Index n_in, const Scalar* delta, const Scalar* slope, Scalar* out,
                   Index stride) {
