@@ -28,7 +28,8 @@ struct BatchRows {
 
   void fill(Index first, Index n, Index* out) const {
     if (order) return order->fill(static_cast<std::uint64_t>(begin + first), static_cast<std::uint64_t>(n), out);
-    for (Index k = 0; k < n; ++k) out[k] = begin + first + k;
+    const Index from = begin + first;
+    for (Index k = 0; k < n; ++k) out[k] = from + k;
   }
 };
 
@@ -139,7 +140,7 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     const Index first = tile * engine::tile_samples, m = std::min(engine::tile_samples, batch.rows.count - first);
     batch.rows.fill(first, m, w.indices.data());
     forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
-    set_scales(batch, scale, w);
+    if (tile == first_tile || batch.weights.values || m < engine::tile_samples) set_scales(batch, scale, w);
     cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
     cost += weighted_cost(batch, w);
     checkpoint(work_of(net, out.any()) * static_cast<double>(m));

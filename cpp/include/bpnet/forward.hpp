@@ -42,7 +42,7 @@ void gather_tile(const Workspace<Scalar>& w, const Samples& from, Index first, I
   const Index* indices = w.indices.data() + first;
   if (w.layout == engine::Layout::sample_lanes && from.in_place<Scalar>()) {
     std::array<const Scalar*, engine::tile_samples> rows;
-    for (Index s = 0; s < m; ++s) rows[static_cast<std::size_t>(s)] = from.row<Scalar>(indices[s]);
+    from.rows(indices, m, rows.data());
     k.to_lanes(rows.data(), from.width, m, tile, stride);
   } else {
     k.gather(w.layout, from, indices, m, tile, stride);
@@ -65,12 +65,10 @@ template <class Scalar>
 void load_inputs(const Model<Scalar>& net, const Samples& x, Workspace<Scalar>& w) {
   const auto& normal = net.normalization();
   w.in_place = x.in_place<Scalar>() && !normal.of_input();
-  if (w.in_place)
-    for (Index s = 0; s < w.m; ++s) {
-      const auto at = static_cast<std::size_t>(s);
-      w.inputs[at] = x.row<Scalar>(w.indices[at]);
-    }
-  if (w.in_place && w.layout == engine::Layout::unit_lanes) return;
+  if (w.in_place) x.rows(w.indices.data(), w.m, w.inputs.data());
+  const bool lanes = w.layout == engine::Layout::sample_lanes;
+  if (w.in_place && !lanes) return;
+  if (w.in_place) return kernels<Scalar>().to_lanes(w.inputs.data(), x.width, w.m, w.a(0), engine::padded(w.m));
   gather_tile(w, x, 0, w.m, stride_of(w, x.width), w.a(0));
   if (normal.of_input())
     kernels<Scalar>().standardise(w.layout, w.a(0), net.n_inputs(), w.m, stride_of(w, net.n_inputs()),

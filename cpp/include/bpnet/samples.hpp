@@ -59,6 +59,13 @@ struct Samples {
   const Scalar* row(Index sample) const {
     return reinterpret_cast<const Scalar*>(static_cast<const char*>(data) + sample * sample_stride);
   }
+  /// The rows of n samples.
+  template <class Scalar>
+  void rows(const Index* samples, Index n, const Scalar** to) const {
+    const auto* const first = static_cast<const char*>(data);
+    const std::ptrdiff_t stride = sample_stride;
+    for (Index s = 0; s < n; ++s) to[s] = reinterpret_cast<const Scalar*>(first + samples[s] * stride);
+  }
   /// The values begin, begin + 1, ..., begin + n - 1 of each sample.
   Samples values(Index begin, Index n) const {
     Samples part = *this;
