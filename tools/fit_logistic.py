@@ -17,7 +17,6 @@ PIECES = 16
 OVERLAP = 1e-4  # the border between pieces is where t / width is rounded, in float32
 SIGMOID_WIDTH, TANH_WIDTH = 0.6, 0.44
 SIGMOID_DEGREE, TANH_DEGREE = 5, 6
-TANH_BASES = (0, 0.375, 0.75, *(1,) * 13)
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Piece:
     scale: Callable = abs
     centre: float | None = None
     lowest: tuple[float, ...] = ()  # coefficients that are not to be fitted
+    looked_up: tuple[Callable, ...] = ()  # what else the table has of the centre
 
 
 def least_squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -66,14 +66,18 @@ def minimax(x: np.ndarray, f: np.ndarray, weight: np.ndarray, powers: range) -> 
     return found
 
 
+def rounded(x: mpf) -> np.float32:
+    return np.float32(float(x))
+
+
 def near_middle(piece: Piece) -> np.float32:
-    """A float32 where f is nearly one too, so that rounding the constant term costs nothing."""
+    """A float32 where f, and what `looked_up` gives, are nearly one too, so that rounding these costs nothing."""
     middle, width = (piece.low + piece.high) / 2, piece.high - piece.low
     candidates = [np.float32(middle + k * 1e-5 * width) for k in range(-600, 601)]
 
     def lost(candidate: np.float32) -> mpf:
-        value = piece.f(mpf(float(candidate)))
-        return abs(mpf(float(np.float32(value))) / value - 1)
+        values = [f(mpf(float(candidate))) for f in (piece.f, *piece.looked_up)]
+        return max(abs(mpf(float(rounded(value))) / value - 1) for value in values)
 
     return min(candidates, key=lost)
 
@@ -108,15 +112,17 @@ def sigmoid_pieces() -> list[Piece]:
     return [first, *(Piece(w, *borders(k, SIGMOID_WIDTH), SIGMOID_DEGREE) for k in range(1, PIECES))]
 
 
+def rest_of_tanh(t):
+    return 2 / (1 + mp.exp(2 * t))  # 1 - tanh(t)
+
+
 def tanh_pieces() -> list[Piece]:
+    def error_of(rest):  # tanh is to be as accurate as 1 - tanh, which the slope hangs on
+        return min(rest, 1 - rest)
+
     def piece(k):
-        base = mpf(TANH_BASES[k])
-
-        def error_of(p):  # tanh = base - p, and its slope, are to be accurate; 1 - tanh is what the slope hangs on
-            return min(abs(base - p), 2 * abs(1 - base + p))
-
-        f = lambda t: base - mp.tanh(t)  # noqa: E731
-        return Piece(f, *borders(k, TANH_WIDTH), TANH_DEGREE, **({} if base == 1 else {"scale": error_of}))
+        borders_of = borders(k, TANH_WIDTH)
+        return Piece(rest_of_tanh, *borders_of, TANH_DEGREE, scale=error_of, looked_up=(mp.tanh,))
 
     near = Piece(lambda t: -mp.tanh(t), *borders(0, TANH_WIDTH), TANH_DEGREE, centre=0, lowest=(0, -1, 0))
     return [near, *(piece(k) for k in range(1, PIECES))]
@@ -134,24 +140,23 @@ def sixteen(words: list[str], indent: str, at_once: int = 4) -> str:
     return f"{{{f',{chr(10)}{indent} '.join(lines)}}}"
 
 
-def table(name: str, words: list[str]) -> str:
+def table(name: str, numbers: list[np.float32]) -> str:
     head = f"  static constexpr Sixteen {name}"
-    return f"{head}{sixteen(words, ' ' * len(head), 16 if name in ('base', 'rest') else 4)};\n"
+    return f"{head}{sixteen([hexadecimal(x) for x in numbers], ' ' * len(head))};\n"
 
 
-def struct(name: str, comment: str, width: float, pieces: list[Piece], more: str = "") -> str:
-    fits = [fit(piece) for piece in pieces]
+def struct(name: str, comment: str, width: float, fits: list, first: int, more: str = "") -> str:
     end, half = (np.float32((n - 0.5) * width - OVERLAP) for n in (PIECES, PIECES // 2))
     rows = ",\n".join(
-        f"      {sixteen([hexadecimal(c[power]) for _, c in fits], ' ' * 6)}" for power in range(pieces[0].degree + 1)
+        f"      {sixteen([hexadecimal(c[power]) for _, c in fits], ' ' * 6)}" for power in range(first, len(fits[0][1]))
     )
     return f"""/// {comment}
 struct {name} {{
   static constexpr float inverse_width = {hexadecimal(np.float32(1 / width))};
   static constexpr float end = {hexadecimal(end)}, half = {hexadecimal(half)};
-{table("centre", [hexadecimal(centre) for centre, _ in fits])}  static constexpr Sixteen c[] = {{
+{table("centre", [centre for centre, _ in fits])}{more}  static constexpr Sixteen c[] = {{
 {rows}}};
-{more}}};
+}};
 """
 
 
@@ -167,13 +172,17 @@ namespace bpnet::engine {
 
 // clang-format off
 """
+TANH_COMMENT = "(value - tanh(t)) / r; value is tanh(centre), rest 1 - tanh(centre)."
 
 
 def main() -> None:
-    sigmoid = struct("SigmoidPieces", "sigmoid(-t).", SIGMOID_WIDTH, sigmoid_pieces())
-    bases = table("base", [f"{base:g}f" if base % 1 else f"{base}" for base in TANH_BASES])
-    rests = table("rest", [f"{1 - base**2:g}f" if base % 1 else f"{1 - base}" for base in TANH_BASES])
-    tanh = struct("TanhPieces", "base - tanh(t); rest = 1 - base^2.", TANH_WIDTH, tanh_pieces(), bases + rests)
+    sigmoid = struct("SigmoidPieces", "sigmoid(-t).", SIGMOID_WIDTH, [fit(piece) for piece in sigmoid_pieces()], 0)
+    fits = [fit(piece) for piece in tanh_pieces()]
+    value, rest = (
+        table(name, [rounded(f(mpf(float(centre)))) for centre, _ in fits])
+        for name, f in (("value", mp.tanh), ("rest", rest_of_tanh))
+    )
+    tanh = struct("TanhPieces", TANH_COMMENT, TANH_WIDTH, fits, 1, value + rest)
     print(f"{HEAD}{sigmoid}\n{tanh}// clang-format on\n\n}}  // namespace bpnet::engine")
 
 

@@ -44,45 +44,47 @@ struct SigmoidPieces {
        -0x1.96316ap-18f, -0x1.c24f6p-19f, -0x1.f1255p-20f, -0x1.121abep-20f}};
 };
 
-/// base - tanh(t); rest = 1 - base^2.
+/// (value - tanh(t)) / r; value is tanh(centre), rest 1 - tanh(centre).
 struct TanhPieces {
   static constexpr float inverse_width = 0x1.22e8bap+1f;
   static constexpr float end = 0x1.b4793ep+2f, half = 0x1.a6632p+1f;
-  static constexpr Sixteen centre{0x0p+0f, 0x1.c453b6p-2f, 0x1.c355d8p-1f, 0x1.51f1dep+0f,
-                                  0x1.c27f7ep+0f, 0x1.199d34p+1f, 0x1.521b1ep+1f, 0x1.8a1172p+1f,
-                                  0x1.c2a92ep+1f, 0x1.fafcbp+1f, 0x1.1970c8p+2f, 0x1.35c63cp+2f,
-                                  0x1.51f41ap+2f, 0x1.6e3b92p+2f, 0x1.8a2c9p+2f, 0x1.a66ce4p+2f};
+  static constexpr Sixteen centre{0x0p+0f, 0x1.c014aep-2f, 0x1.c2b854p-1f, 0x1.51e9cap+0f,
+                                  0x1.c29804p+0f, 0x1.19d294p+1f, 0x1.51aecap+1f, 0x1.8a0b64p+1f,
+                                  0x1.c292d2p+1f, 0x1.fad042p+1f, 0x1.19bef6p+2f, 0x1.35e0c8p+2f,
+                                  0x1.51d08cp+2f, 0x1.6e130ap+2f, 0x1.8a2c9p+2f, 0x1.a673bep+2f};
+  static constexpr Sixteen value{0x0p+0f, 0x1.a583ccp-2f, 0x1.69c45p-1f, 0x1.bbca3ep-1f,
+                                 0x1.e291bp-1f, 0x1.f39f82p-1f, 0x1.facae8p-1f, 0x1.fdd5c4p-1f,
+                                 0x1.ff1a94p-1f, 0x1.ffa0acp-1f, 0x1.ffd8acp-1f, 0x1.ffefacp-1f,
+                                 0x1.fff92ep-1f, 0x1.fffd2ep-1f, 0x1.fffed4p-1f, 0x1.ffff84p-1f};
+  static constexpr Sixteen rest{0x1p+0f, 0x1.2d3e1ap-1f, 0x1.2c776p-2f, 0x1.10d708p-3f,
+                                0x1.d6e5p-5f, 0x1.8c0fcp-6f, 0x1.4d46p-7f, 0x1.151dfep-8f,
+                                0x1.cad7fep-10f, 0x1.7d4ff6p-11f, 0x1.3a9fe4p-12f, 0x1.054096p-13f,
+                                0x1.b4812ep-15f, 0x1.68fcecp-16f, 0x1.2c07aep-17f, 0x1.eff528p-19f};
   static constexpr Sixteen c[] = {
-      {0x0p+0f, -0x1.4848cp-5f, 0x1.5ece0ep-5f, 0x1.10c6f6p-3f,
-       0x1.d73ca8p-5f, 0x1.8d5696p-6f, 0x1.4b1698p-7f, 0x1.1503d6p-8f,
-       0x1.ca37fp-10f, 0x1.7c47b4p-11f, 0x1.3da41ep-12f, 0x1.0619a8p-13f,
-       0x1.b29d4p-15f, 0x1.6734d4p-16f, 0x1.2c07aep-17f, 0x1.f05f64p-19f},
-      {-0x1p+0f, -0x1.a7ca22p-1f, -0x1.ffe5f4p-2f, -0x1.fd38f8p-3f,
-       -0x1.c9aee2p-4f, -0x1.88852ap-5f, -0x1.496a66p-6f, -0x1.146df6p-7f,
-       -0x1.c9d16ep-9f, -0x1.7c2468p-10f, -0x1.3d97dp-11f, -0x1.061578p-12f,
-       -0x1.b29a62p-14f, -0x1.6733dcp-15f, -0x1.2c0758p-16f, -0x1.f05f2cp-18f},
-      {0x0p+0f, 0x1.5fceecp-2f, 0x1.6a00bap-2f, 0x1.b96604p-3f,
-       0x1.af5b0cp-4f, 0x1.7f003ep-5f, 0x1.46165p-6f, 0x1.1342cep-7f,
-       0x1.c90482p-9f, 0x1.7bddc4p-10f, 0x1.3d7f26p-11f, 0x1.060d0cp-12f,
-       0x1.b2949p-14f, 0x1.6731e4p-15f, 0x1.2c069cp-16f, 0x1.f05eap-18f},
-      {0x1.5550f6p-2f, 0x1.111674p-3f, -0x1.55606p-4f, -0x1.a9c564p-4f,
-       -0x1.fbfdaep-5f, -0x1.e5bff2p-6f, -0x1.a9f7ap-7f, -0x1.6be6bap-8f,
-       -0x1.2f9a6p-9f, -0x1.f9bcep-11f, -0x1.a70ebap-12f, -0x1.5d4da4p-13f,
-       -0x1.21ae06p-14f, -0x1.dee33cp-16f, -0x1.9003b2p-17f, -0x1.4ae61ep-18f},
-      {0x1.2262ecp-11f, -0x1.5be604p-3f, -0x1.e2993cp-5f, 0x1.2ae6b2p-6f,
-       0x1.7e4ca8p-6f, 0x1.b54464p-7f, 0x1.989012p-8f, 0x1.65c2b4p-9f,
-       0x1.2d816p-10f, 0x1.f85372p-12f, 0x1.a6974p-13f, 0x1.5d2b38p-14f,
-       0x1.21a626p-15f, 0x1.dedb08p-17f, 0x1.900d74p-18f, 0x1.4aeec2p-19f},
-      {-0x1.1e1132p-3f, 0x1.7dcffp-8f, 0x1.d64972p-5f, 0x1.c0ca72p-7f,
-       -0x1.deedp-9f, -0x1.12898ap-8f, -0x1.2c9d56p-9f, -0x1.15ee34p-10f,
-       -0x1.df049p-12f, -0x1.940826p-13f, -0x1.53cf82p-14f, -0x1.191c2p-15f,
-       -0x1.d2da32p-17f, -0x1.8210b6p-18f, -0x1.42699p-19f, -0x1.0acb3cp-20f},
-      {0x1.f58fbap-6f, 0x1.f0af96p-5f, -0x1.a3dbb2p-7f, -0x1.9f24ecp-7f,
-       -0x1.e658bcp-10f, 0x1.63e724p-11f, 0x1.4756eep-11f, 0x1.53031p-12f,
-       0x1.32d0acp-13f, 0x1.06df32p-14f, 0x1.bc8b44p-16f, 0x1.713334p-17f,
-       0x1.3380c4p-18f, 0x1.008492p-19f, 0x1.a75a7p-21f, 0x1.5f384ep-22f}};
-  static constexpr Sixteen base{0, 0.375f, 0.75f, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-  static constexpr Sixteen rest{1, 0.859375f, 0.4375f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+      {-0x1p+0f, -0x1.a93eb2p-1f, -0x1.006264p-1f, -0x1.fd54d4p-3f,
+       -0x1.c95c44p-4f, -0x1.87463ep-5f, -0x1.4b9422p-6f, -0x1.148802p-7f,
+       -0x1.ca7134p-9f, -0x1.7d2c7ap-10f, -0x1.3a93d2p-11f, -0x1.053c6ep-12f,
+       -0x1.b47e4ap-14f, -0x1.68fbfp-15f, -0x1.2c0758p-16f, -0x1.eff4fp-18f},
+      {0x0p+0f, 0x1.5e1766p-2f, 0x1.6a4f5p-2f, 0x1.b97a2ep-3f,
+       0x1.af121p-4f, 0x1.7dd0dcp-5f, 0x1.4834cap-6f, 0x1.135ca2p-7f,
+       0x1.c9a3b8p-9f, 0x1.7ce578p-10f, 0x1.3a7ba4p-11f, 0x1.053416p-12f,
+       0x1.b47872p-14f, 0x1.68f9e6p-15f, 0x1.2c069cp-16f, 0x1.eff466p-18f},
+      {0x1.5550f6p-2f, 0x1.16de1ap-3f, -0x1.54381cp-4f, -0x1.a9ceeap-4f,
+       -0x1.fbb492p-5f, -0x1.e453bp-6f, -0x1.acad7ap-7f, -0x1.6c086cp-8f,
+       -0x1.3003dep-9f, -0x1.fb1aecp-11f, -0x1.a30b02p-12f, -0x1.5c2c02p-13f,
+       -0x1.22f08ap-14f, -0x1.e143cep-16f, -0x1.9003b2p-17f, -0x1.4a9f52p-18f},
+      {0x1.2262ecp-11f, -0x1.5c109ep-3f, -0x1.e55254p-5f, 0x1.2ac0fap-6f,
+       0x1.7e31bep-6f, 0x1.b425e8p-7f, 0x1.9b0e2cp-8f, 0x1.65e2e6p-9f,
+       0x1.2dea2cp-10f, 0x1.f9ac4cp-12f, 0x1.a28ec2p-13f, 0x1.5c0442p-14f,
+       0x1.22e742p-15f, 0x1.e1478ap-17f, 0x1.900d74p-18f, 0x1.4aa712p-19f},
+      {-0x1.1e1132p-3f, 0x1.176158p-8f, 0x1.d73c06p-5f, 0x1.c12ab4p-7f,
+       -0x1.df621cp-9f, -0x1.121ca2p-8f, -0x1.2e2ee4p-9f, -0x1.160f8cp-10f,
+       -0x1.df9b12p-12f, -0x1.9537ccp-13f, -0x1.50ae24p-14f, -0x1.184d6p-15f,
+       -0x1.d4d56ep-17f, -0x1.83e03ep-18f, -0x1.42699p-19f, -0x1.0a911p-20f},
+      {0x1.f58fbap-6f, 0x1.edb76ap-5f, -0x1.aa35bap-7f, -0x1.9f0fe4p-7f,
+       -0x1.e78c64p-10f, 0x1.6442b2p-11f, 0x1.46d39cp-11f, 0x1.534dcep-12f,
+       0x1.32b722p-13f, 0x1.08255ep-14f, 0x1.bc93eep-16f, 0x1.72a1d2p-17f,
+       0x1.34bdp-18f, 0x1.fe3424p-20f, 0x1.a75a7p-21f, 0x1.5f5858p-22f}};
 };
 // clang-format on
 
