@@ -110,6 +110,42 @@ template <int Outputs, bool Whole, class Scalar>
   }
 }
 
+/// Four outputs of `outer_folded`, of a whole tile: sixteen of their weights are folded together.
+template <class Scalar>
+[[gnu::noinline]] void folded_four(const Scalar* delta, const Scalar* a, Index n_in, bool fresh, Scalar* dW,
+                                   Index dW_stride, Scalar* db) {
+  using L = Lanes<Scalar>;
+  constexpr Index registers = tile_samples / L::size;
+  L kept[4][registers], quarters[4];
+  for (int r = 0; r < 4; ++r)
+    for (Index p = 0; p < registers; ++p) kept[r][p] = L::load(delta + r * tile_samples + p * L::size);
+  const auto fold_row = [&kept](const auto& x) __attribute__((always_inline)) {
+    L sums[4] = {L(Scalar(0)), L(Scalar(0)), L(Scalar(0)), L(Scalar(0))};
+    for (Index p = 0; p < registers; ++p) {
+      const L value = x(p);
+      for (int r = 0; r < 4; ++r) sums[r] = madd(value, kept[r][p], sums[r]);
+    }
+    return fold_four_to_quarters<Scalar>(sums);
+  };
+  alignas(64) Scalar numbers[L::size];
+  const auto leave_columns = [&](Index columns, Scalar * to, Index stride) __attribute__((always_inline)) {
+    const L sums = fold_quarters<Scalar>(quarters);
+    if (columns == 4 && stride == 4) return (fresh ? sums : L::load(to) + sums).store(to);
+    sums.store(numbers);
+    for (Index k = 0; k < columns; ++k)
+      for (Index r = 0; r < 4; ++r) leave(numbers[4 * k + r], fresh, to[k * stride + r]);
+  };
+  for (L& quarter : quarters) quarter = L(Scalar(0));
+  quarters[0] = fold_row([](Index) __attribute__((always_inline)) { return L(Scalar(1)); });
+  leave_columns(1, db, 0);
+  for (Index i = 0; i < n_in; i += 4, dW += 4 * dW_stride) {
+    const Index columns = std::min<Index>(4, n_in - i);
+    for (Index k = 0; k < columns; ++k, a += tile_samples)
+      quarters[k] = fold_row([a](Index p) __attribute__((always_inline)) { return L::load(a + p * L::size); });
+    leave_columns(columns, dW, dW_stride);
+  }
+}
+
 }  // namespace detail
 
 /// dW += delta a^T and db += delta over the samples of a tile, folded; with `fresh`, dW and db are those sums.
@@ -117,6 +153,10 @@ template <int Outputs, bool Whole, class Scalar>
 template <class Scalar>
 void outer_folded(const Scalar* delta, const Scalar* a, Index stride, Index n_out, Index n_in, Index m, bool fresh,
                   Scalar* dW, Index dW_stride, Scalar* db) {
+  if constexpr (folds_four<Scalar>)
+    if (m == tile_samples && stride == tile_samples)
+      for (; n_out >= 4; n_out -= 4, delta += 4 * stride, dW += 4, db += 4)
+        detail::folded_four(delta, a, n_in, fresh, dW, dW_stride, db);
   in_blocks<2>(
       n_out, [&](Index j, auto outputs) __attribute__((always_inline)) {
         const auto block = m == tile_samples && stride == tile_samples

@@ -654,6 +654,46 @@ template <class Scalar>
 #endif
 }
 
+/// Whether one register holds all partial sums of a number, so that four numbers' are folded together.
+template <class Scalar>
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+inline constexpr bool folds_four = Lanes<Scalar>::size == partial_sums;
+#else
+inline constexpr bool folds_four = false;
+#endif
+
+/// Quarter r is what `fold_to_quarter` leaves of sums[r].
+template <class Scalar>
+[[gnu::always_inline]] inline Lanes<Scalar> fold_four_to_quarters([[maybe_unused]] const Lanes<Scalar> (&sums)[4]) {
+  static_assert(folds_four<Scalar>);
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  const auto halves = [](__m512 a, __m512 b) __attribute__((always_inline)) {
+    return _mm512_add_ps(_mm512_maskz_shuffle_f32x4(0xffff, a, b, 0x44),
+                         _mm512_maskz_shuffle_f32x4(0xffff, a, b, 0xee));
+  };
+  const __m512 two = halves(sums[0].packet(), sums[1].packet()), more = halves(sums[2].packet(), sums[3].packet());
+  return Lanes<Scalar>::from(_mm512_add_ps(_mm512_maskz_shuffle_f32x4(0xffff, two, more, 0x88),
+                                           _mm512_maskz_shuffle_f32x4(0xffff, two, more, 0xdd)));
+#endif
+}
+
+/// Number 4 k + r is quarter r of x[k], folded.
+template <class Scalar>
+[[gnu::always_inline]] inline Lanes<Scalar> fold_quarters([[maybe_unused]] const Lanes<Scalar> (&x)[4]) {
+  static_assert(folds_four<Scalar>);
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+  const auto pairs = [](__m512 a, __m512 b) __attribute__((always_inline)) {
+    return _mm512_castps_pd(
+        _mm512_add_ps(_mm512_maskz_unpacklo_ps(0xffff, a, b), _mm512_maskz_unpackhi_ps(0xffff, a, b)));
+  };
+  const __m512d two = pairs(x[0].packet(), x[1].packet()), more = pairs(x[2].packet(), x[3].packet());
+  const __m512 sums = _mm512_add_ps(_mm512_castpd_ps(_mm512_maskz_unpacklo_pd(0xff, two, more)),
+                                    _mm512_castpd_ps(_mm512_maskz_unpackhi_pd(0xff, two, more)));
+  const __m512i from = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  return Lanes<Scalar>::from(_mm512_maskz_permutexvar_ps(0xffff, from, sums));
+#endif
+}
+
 // ---- partial registers ----------------------------------------------------------------------------------------------
 
 #if defined(__AVX2__)
