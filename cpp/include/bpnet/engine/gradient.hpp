@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "bpnet/engine/outer_held.hpp"
+#include "bpnet/engine/outer_spread.hpp"
 #include "bpnet/engine/product.hpp"
 
 namespace bpnet::engine {
@@ -64,7 +64,7 @@ namespace detail {
 /// any).
 template <class Scalar>
 struct InputRows {
-  static constexpr bool may_fetch = false;
+  static constexpr bool may_fetch = false, is_whole = false;
   const Scalar* const* rows;
   Index begin;
   /// Of sample s; unit r is number r * `apart` there.
@@ -74,7 +74,7 @@ struct InputRows {
 };
 template <Index Stride, class Scalar>
 struct InputLanes {
-  static constexpr bool may_fetch = true;
+  static constexpr bool may_fetch = true, is_whole = Stride == tile_samples;
   const Scalar* data;
   Index any_stride;
   const Scalar* at(Index s) const { return data + s; }
@@ -177,8 +177,15 @@ void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in,
         const Scalar* rows = delta.data + j * delta.block_stride;
         const bool cut = tail != 0 && j + P * L::size > n_out;
         Scalar* const sums = db ? db + j : nullptr;
+        Index taken = 0;  // inputs that have had their turn
+        if constexpr (P == 1 && into != Into::step && Input::is_whole) {
+          taken = inputs_spread<Scalar>(n_in, m);
+          outer_spread<into>(rows, delta.sample_stride, input.data, n_out - j, taken, m, dW + j, dW_stride,
+                             taken == n_in ? sums : nullptr);
+        }
         in_ladder<most>(
-            n_in, [&](Index i, auto n_inputs) __attribute__((always_inline)) {
+            n_in,
+            [&](Index i, auto n_inputs) __attribute__((always_inline)) {
               Scalar* to = dW + i * dW_stride + j;
               const auto block = [&](auto is_cut, auto also, const auto& wanted) __attribute__((always_inline)) {
                 outer_block<into, is_cut(), also(), n_inputs(), P>(rows, delta.sample_stride, input.from(i), m, to,
@@ -194,8 +201,10 @@ void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in,
                 if (const auto some = ahead && !cut ? ahead->take(m) : none; some.begin)
                   return block(std::false_type{}, AlsoTag<Also::fetch>{}, some);
               cut_or_not(AlsoTag<Also::nothing>{});
-            });
-        if (sums && n_in % most == 0) sum_block<P>(rows, delta.sample_stride, n_out - j, m, into == Into::fresh, sums);
+            },
+            taken);
+        if (sums && taken < n_in && (n_in - taken) % most == 0)
+          sum_block<P>(rows, delta.sample_stride, n_out - j, m, into == Into::fresh, sums);
       });
 }
 

@@ -590,6 +590,35 @@ template <class Scalar, class Row>
 }
 #pragma GCC diagnostic pop
 
+// ---- spreading a number over a register -----------------------------------------------------------------------------
+
+/// Numbers that `spread_of_group` chooses from.
+inline constexpr int group = 4;
+
+/// The group that begins at `from`, over and over. (Of AVX-512 alone.)
+template <class L>
+[[gnu::always_inline]] inline L repeat_group(const typename L::Scalar* from) {
+  static_assert(sizeof(L) == 64);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(typename L::Scalar) == 4)
+    return L::from(_mm512_maskz_broadcast_f32x4(0xffff, _mm_loadu_ps(from)));
+  else
+    return L::from(_mm512_maskz_broadcast_f64x4(0xff, _mm256_loadu_pd(from)));
+#endif
+}
+
+/// Number k of each group, throughout.
+template <int k, class L>
+[[gnu::always_inline]] inline L spread_of_group(L x) {
+  static_assert(sizeof(L) == 64);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(typename L::Scalar) == 4)
+    return L::from(_mm512_maskz_permute_ps(0xffff, x.packet(), k * 0x55));
+  else
+    return L::from(_mm512_maskz_permutex_pd(0xff, x.packet(), k * 0x55));
+#endif
+}
+
 // ---- across lanes --------------------------------------------------------------------------------------------------
 
 /// The largest number of any lane; whichever, where there is a NaN.

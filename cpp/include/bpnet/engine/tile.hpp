@@ -75,6 +75,15 @@ template <int Max, class Body>
   }
 }
 
+/// Calls body(integral_constant<int, k>) for k = 0, 1, ..., Count - 1.
+template <int Count, class Body>
+[[gnu::always_inline]] inline void with_each(Body&& body) {
+  [&]<int... k>(std::integer_sequence<int, k...>) __attribute__((always_inline)) {
+    (body(std::integral_constant<int, k>{}), ...);
+  }
+  (std::make_integer_sequence<int, Count>{});
+}
+
 /// Walks 0..n in steps of Step, the last one shorter: body(begin, integral_constant<int, step>).
 template <int Step, class Body>
 [[gnu::always_inline]] inline void in_blocks(Index n, Body&& body) {

@@ -1,0 +1,83 @@
+/// The weight gradient of one register of outputs, with some of the inputs spread by shuffles. (BP3)
+///
+/// A block of gradient.hpp has a load for each input and sample. Where there is one register of delta, that is a load
+/// for each multiply-add, and some processors with AVX-512 load half as many registers as they multiply. So of a few
+/// inputs four samples are loaded at a time, and each is spread over a register by a shuffle that leaves loads alone.
+#pragma once
+
+#include "bpnet/engine/outer_held.hpp"
+
+namespace bpnet::engine::detail {
+
+inline constexpr int spread_inputs = 16;  ///< of a block
+inline constexpr int spread_by_shuffles = 6;
+
+/// How many of n_in inputs, the first ones, are taken by `outer_spread`: whole blocks, where m is whole groups of
+/// samples.
+template <class Scalar>
+constexpr Index inputs_spread(Index n_in, Index m) {
+  return Block<Scalar>::many_registers && m % group == 0 ? n_in / spread_inputs * spread_inputs : 0;
+}
+
+/// The outer products of m samples, whole groups of them, into one register, of which `outputs` numbers are there, of
+/// spread_inputs columns of dW; with Biases the sums of delta, too. a is a whole tile in sample lanes.
+template <Into into, bool Cut, bool Biases, class Scalar>
+[[gnu::noinline]] void spread_block(const Scalar* delta, Index sample_stride, const Scalar* a, Index outputs, Index m,
+                                    Scalar* dW, Index dW_stride, Scalar* db) {
+  static_assert(into != Into::step);
+  using L = Lanes<Scalar>;
+  const auto load = [outputs](const Scalar* from) __attribute__((always_inline)) {
+    return Cut ? L::load_first(from, outputs) : L::load(from);
+  };
+  const auto store = [outputs](L value, Scalar * to) __attribute__((always_inline)) {
+    Cut ? value.store_first(to, outputs) : value.store(to);
+  };
+  const auto begin = [&load](const Scalar* from) __attribute__((always_inline)) {
+    return into == Into::more ? load(from) : L(Scalar(0));
+  };
+  const auto next = [dW_stride](Scalar * column) __attribute__((always_inline)) { return opaque(column + dW_stride); };
+  L acc[spread_inputs], sum(Scalar(0));
+  Scalar* column = dW;
+  for (int r = 0; r < spread_inputs; ++r) {
+    acc[r] = begin(column);
+    if constexpr (into == Into::more) column = next(column);
+  }
+  if constexpr (Biases) sum = begin(db);
+  Index s = 0;
+  do {
+    const Scalar* samples = opaque(a + s);
+    L some[spread_by_shuffles];
+    for (int r = 0; r < spread_by_shuffles; ++r) some[r] = repeat_group<L>(samples + r * tile_samples);
+    with_each<group>([&](auto k) __attribute__((always_inline)) {
+      const L d = L::load(delta);
+      if constexpr (Biases) sum = sum + d;
+      for (int r = 0; r < spread_by_shuffles; ++r) acc[r] = madd(d, spread_of_group<k()>(some[r]), acc[r]);
+      for (int r = spread_by_shuffles; r < spread_inputs; ++r)
+        acc[r] = madd(d, L(samples[r * tile_samples + k()]), acc[r]);
+      delta += sample_stride;
+    });
+  } while ((s += group) < m);
+  column = dW;
+  for (int r = 0; r < spread_inputs; ++r, column = next(column)) store(acc[r], column);
+  if constexpr (Biases) store(sum, db);
+}
+
+/// dW += delta a^T, or with Into::fresh dW is that sum, of the first `inputs` inputs, as many as inputs_spread says,
+/// and unless it is null db += delta. Samples are summed in ascending order.
+template <Into into, class Scalar>
+void outer_spread(const Scalar* delta, Index sample_stride, const Scalar* a, Index outputs, Index inputs, Index m,
+                  Scalar* dW, Index dW_stride, Scalar* db) {
+  if constexpr (Block<Scalar>::many_registers)
+    for (Index i = 0; i < inputs;
+         i += spread_inputs, a += spread_inputs * tile_samples, dW += spread_inputs * dW_stride) {
+      const auto block = [&](auto cut, auto biases) __attribute__((always_inline)) {
+        spread_block<into, cut(), biases()>(delta, sample_stride, a, outputs, m, dW, dW_stride, db);
+      };
+      const auto cut_or_not = [&](auto biases) __attribute__((always_inline)) {
+        outputs < Lanes<Scalar>::size ? block(std::true_type{}, biases) : block(std::false_type{}, biases);
+      };
+      db&& i + spread_inputs == inputs ? cut_or_not(std::true_type{}) : cut_or_not(std::false_type{});
+    }
+}
+
+}  // namespace bpnet::engine::detail
