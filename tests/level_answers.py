@@ -58,6 +58,13 @@ def answers(dtype):
         for m in (31, 45, 64):
             yield f"gradient of {m} {sizes}", gradient(net, x[:m], y[:m, : sizes[-1]], "quadratic")
 
+    # One register of outputs behind many inputs, and four outputs: at some levels whole tiles have a way of their own.
+    many, results = rng.uniform(-2, 2, (130, 5)).astype(dtype), rng.uniform(0.1, 0.9, (130, 4)).astype(dtype)
+    for sizes in ((5, 39, 16, 8, 4), (5, 35, 10, 48, 3), (5, 67, 7, 32, 12, 4)):
+        net = bpnet.Network(sizes, "tanh", "sigmoid", dtype=dtype, seed=1)
+        for m in (60, 61, 64, 130):
+            yield f"gradient of {m} {sizes}", gradient(net, many[:m], results[:m, : sizes[-1]], "quadratic")
+
     # Few samples and few outputs, in one register and in two: at some levels their gradient has a way of its own.
     inputs, targets = rng.uniform(-2, 2, (13, 23)).astype(dtype), rng.uniform(0.1, 0.9, (13, 10)).astype(dtype)
     net = bpnet.Network([23, 30, 16, 13, 10], "tanh", "sigmoid", dtype=dtype, seed=1)
