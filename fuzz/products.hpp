@@ -69,7 +69,7 @@ template <class Scalar>
 void check_combine_rows(Input& in) {
   const Sizes n(in);
   const Index rows = n.n_out, depth = n.n_in;
-  const bool biased = in.flag(), across = in.flag();
+  const bool biased = in.flag(), sloped = !biased && in.flag(), across = in.flag();
   const Index apart = (across ? depth : rows) + in.below(3);
   const Walk<Scalar> shape{nullptr, across ? apart : 1, across ? 1 : apart};
   const Index first = 1 + in.below(depth), second = first + in.below(depth - first + 1);
@@ -79,26 +79,29 @@ void check_combine_rows(Input& in) {
                                       {"row_stride", shape.row_stride},
                                       {"depth_stride", shape.depth_stride},
                                       {"with_bias", biased},
+                                      {"with_slope", sloped},
                                       {"first", first},
                                       {"second", second}});
   const auto W = in.numbers<Scalar>((rows - 1) * shape.row_stride + (depth - 1) * shape.depth_stride + 1);
   const auto b = in.numbers<Scalar>(rows), x = in.numbers<Scalar>(depth * n.stride);
+  const auto slope = in.numbers<Scalar>(sloped ? rows * n.stride : 1);
   const auto out = blank<Scalar>(rows * n.stride);
   const auto part = [&](Index begin, Index end) {
     if (begin == end) return;
     combine_rows<Scalar>({W.data() + begin * shape.depth_stride, shape.row_stride, shape.depth_stride},
-                         biased ? b.data() : nullptr, begin > 0, rows, end - begin, x.data() + begin * n.stride,
-                         out.data(), n.stride);
+                         biased ? b.data() : nullptr, sloped && end == depth ? slope.data() : nullptr, begin > 0, rows,
+                         end - begin, x.data() + begin * n.stride, out.data(), n.stride);
   };
   part(0, first);
   part(first, second);
   part(second, depth);
   for (Index r = 0; r < rows; ++r)
-    for (Index s = 0; s < n.stride; ++s)
-      expect(out[to_size(r * n.stride + s)],
-             chain(biased ? b[to_size(r)] : Scalar(0), depth, &W[to_size(r * shape.row_stride)], shape.depth_stride,
-                   &x[to_size(s)], n.stride),
-             r, s);
+    for (Index s = 0; s < n.stride; ++s) {
+      const std::size_t at = to_size(r * n.stride + s);
+      const Scalar sum = chain(biased ? b[to_size(r)] : Scalar(0), depth, &W[to_size(r * shape.row_stride)],
+                               shape.depth_stride, &x[to_size(s)], n.stride);
+      expect(out[at], sloped ? sum * slope[at] : sum, r, s);
+    }
 }
 
 template <class Scalar>

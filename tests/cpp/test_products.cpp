@@ -49,12 +49,28 @@ void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
     table.multiply(back.data(), slope.data(), n_in * stride);
     CHECK(same_bits(scaled.data(), back.data(), n_in * stride) && scaled.intact());
 
+    if (n_out <= depth_in_l1<Scalar>) {  // then the factors' place may be the result's
+      Walled<Scalar> in_place(n_in * stride);
+      std::copy_n(slope.data(), n_in * stride, in_place.data());
+      table.pull_samples(W.data(), n_out, n_in, delta_lanes.data(), in_place.data(), in_place.data(), stride);
+      CHECK(same_bits(in_place.data(), back.data(), n_in * stride) && in_place.intact());
+    }
+    for (const Index first : {n_out / 2, Index(0)}) {
+      Walled<Scalar> in_parts(n_in * stride);
+      if (first > 0)
+        table.combine_rows({W.data(), n_out, 1}, nullptr, nullptr, false, n_in, first, delta_lanes.data(),
+                           in_parts.data(), stride);
+      table.combine_rows({W.data() + first, n_out, 1}, nullptr, slope.data(), first > 0, n_in, n_out - first,
+                         delta_lanes.data() + first * stride, in_parts.data(), stride);
+      CHECK(same_bits(in_parts.data(), back.data(), n_in * stride) && in_parts.intact());
+    }
+
     const Index part_of_depth = n_in / 3;  // the chains of a product that is taken up again
     Walled<Scalar> resumed(n_out * stride);
     if (part_of_depth > 0)
-      table.combine_rows({W.data(), 1, n_out}, b.data(), false, n_out, part_of_depth, a_lanes.data(), resumed.data(),
-                         stride);
-    table.combine_rows({W.data() + part_of_depth * n_out, 1, n_out}, b.data(), part_of_depth > 0, n_out,
+      table.combine_rows({W.data(), 1, n_out}, b.data(), nullptr, false, n_out, part_of_depth, a_lanes.data(),
+                         resumed.data(), stride);
+    table.combine_rows({W.data() + part_of_depth * n_out, 1, n_out}, b.data(), nullptr, part_of_depth > 0, n_out,
                        n_in - part_of_depth, a_lanes.data() + part_of_depth * stride, resumed.data(), stride);
     CHECK(same_bits(resumed.data(), out.data(), n_out * stride) && resumed.intact());
 
@@ -62,7 +78,7 @@ void test_affine_and_pull(Index n_out, Index n_in, Index batch_step) {
       const Index rows = std::min(packed_rows, n_out - row);
       Walled<Scalar> packed(packed_rows * n_in), part(rows * stride);
       table.pack_rows(W.data() + row, n_out, n_in, rows, packed.data());
-      table.combine_rows({packed.data(), 1, packed_rows}, b.data() + row, false, rows, n_in, a_lanes.data(),
+      table.combine_rows({packed.data(), 1, packed_rows}, b.data() + row, nullptr, false, rows, n_in, a_lanes.data(),
                          part.data(), stride);
       CHECK(same_bits(part.data(), out.data() + row * stride, rows * stride) && part.intact() && packed.intact());
     }

@@ -220,10 +220,11 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
   };
   if (together)
     for (Index l = L; l >= last; --l) {
-      group.pull(l);
+      const bool sloped = l > 1 && !want_grad && !net.activation(l - 1).is_softmax();
+      group.pull(l, sloped);
       group.each_tile(4.0 * static_cast<double>(net.size(l - 1)), [&](Index t, Workspace<Scalar>& w) {
         scatter_tile(w, w.pulled, net.size(l - 1), pulled_rows(t, l));
-        if (l > 1) apply_slope(net, l - 1, w.pulled, w);
+        if (l > 1 && !sloped) apply_slope(net, l - 1, w.pulled, w);
         pulled(t, l, w);
       });
     }

@@ -95,7 +95,7 @@ void affine(const Model<Scalar>& net, Index l, Scalar* z, Workspace<Scalar>& w) 
       for (Index row = 0; row < n_out; row += engine::packed_rows) {
         const Index rows = std::min(engine::packed_rows, n_out - row);
         k.pack_rows(net.weights(l) + from * n_out + row, n_out, depth, rows, w.panels);
-        k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, from > 0, rows, depth,
+        k.combine_rows({w.panels, 1, engine::packed_rows}, net.biases(l) + row, nullptr, from > 0, rows, depth,
                        w.a(l - 1) + from * stride, z + row * stride, stride);
       }
     });

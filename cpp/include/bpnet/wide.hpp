@@ -143,7 +143,7 @@ class WideGroup {
       for (Index t = 0; t < count_; ++t) {
         Workspace<Scalar>& w = tiles_[t];
         const Index stride = engine::padded(w.m);
-        k.combine_rows({packed, 1, engine::packed_rows}, net_.biases(l) + row, from > 0, rows, depth,
+        k.combine_rows({packed, 1, engine::packed_rows}, net_.biases(l) + row, nullptr, from > 0, rows, depth,
                        w.a(l - 1) + from * stride, z(w) + row * stride, stride);
       }
     });
@@ -152,15 +152,16 @@ class WideGroup {
               [&](Index, Workspace<Scalar>& w) { activate(net_, l, z(w), keep, w); });
   }
 
-  /// grad_(a^(l-1)) C of all tiles into their `pulled`. (BP5)
-  void pull(Index l) {
+  /// grad_(a^(l-1)) C of all tiles into their `pulled` (BP5) or, with `sloped`, delta^(l-1) (BP2).
+  void pull(Index l, bool sloped) {
     const auto& k = kernels<Scalar>();
     const Index n_out = net_.size(l), n_in = net_.size(l - 1);
     each_block(n_in, n_out, [&](Index row, Index rows, Index from, Index depth) {
       for (Index t = 0; t < count_; ++t) {
         Workspace<Scalar>& w = tiles_[t];
         const Index stride = engine::padded(w.m);
-        k.combine_rows({net_.weights(l) + row * n_out + from, n_out, 1}, nullptr, from > 0, rows, depth,
+        const Scalar* slope = sloped && from + depth == n_out ? w.slope(l - 1) + row * stride : nullptr;
+        k.combine_rows({net_.weights(l) + row * n_out + from, n_out, 1}, nullptr, slope, from > 0, rows, depth,
                        w.delta + from * stride, w.pulled + row * stride, stride);
       }
     });

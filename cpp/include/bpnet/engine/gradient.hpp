@@ -22,8 +22,9 @@ struct DeltaRows {
   static DeltaRows panels(const Scalar* data, Index m) { return {data, m, Block<Scalar>::panel}; }
 };
 
-/// Memory that is wanted next. A product that has it fetches some into L2 with every few samples it takes, in this order,
-/// so that nobody waits for it later; with every sample, what the product itself reads from L2 would wait for its turn.
+/// Memory that is wanted next. A product that has it fetches some into L2 with every few samples it takes, in this
+/// order, so that nobody waits for it later; with every sample, what the product itself reads from L2 would wait for
+/// its turn.
 template <class Scalar>
 struct Ahead {
   /// A block of numbers: `columns` pieces, `stride` apart, each as long as `panels` times Block::panel.
@@ -53,8 +54,8 @@ struct Ahead {
     }
     return {};
   }
-  /// Past the end it asks for lines nobody wants, which does no harm. (Always inlined: GCC takes a function that does no
-  /// more for one that does nothing, and leaves out its calls.)
+  /// Past the end it asks for lines nobody wants, which does no harm. (Always inlined: GCC takes a function that does
+  /// no more for one that does nothing, and leaves out its calls.)
   [[gnu::always_inline]] static void fetch(const Part& part, Index sample) {
     if (sample % spacing != 0) return;
     const Index at = sample / spacing;

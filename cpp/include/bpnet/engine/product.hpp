@@ -170,12 +170,15 @@ void pack_rows(const Scalar* W, Index n_out, Index n_in, Index rows, Scalar* pac
   }
 }
 
-/// out = W in + bias for some rows of W, as `affine_samples` and `pull_samples` compute them: bit for bit the same.
-/// bias may be null. With `resume`, `out` holds what came of smaller k, and the chains go on.
+/// out = W in + bias, or slope o W in, for some rows of W, as `affine_samples` and `pull_samples` compute them: bit for
+/// bit the same. bias may be null, and one of bias and slope is. slope is laid out as `out` is. With `resume`, `out`
+/// holds what came of smaller k, and the chains go on.
 template <class Scalar>
-void combine_rows(const Walk<Scalar>& W, const Scalar* bias, bool resume, Index rows, Index depth, const Scalar* in,
-                  Scalar* out, Index stride) {
+void combine_rows(const Walk<Scalar>& W, const Scalar* bias, const Scalar* slope, bool resume, Index rows, Index depth,
+                  const Scalar* in, Scalar* out, Index stride) {
   using detail::combine, detail::Start;
+  if (slope && resume) return combine<Start::out_scaled>(W, slope, rows, depth, in, out, stride);
+  if (slope) return combine<Start::zero_scaled>(W, slope, rows, depth, in, out, stride);
   if (resume) return combine<Start::out>(W, bias, rows, depth, in, out, stride);
   if (bias) return combine<Start::bias>(W, bias, rows, depth, in, out, stride);
   combine<Start::zero>(W, bias, rows, depth, in, out, stride);
