@@ -2,8 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 
+#include "bpnet/engine/ahead.hpp"
 #include "bpnet/engine/outer_spread.hpp"
 #include "bpnet/engine/product.hpp"
 
@@ -22,47 +22,6 @@ struct DeltaRows {
   static DeltaRows panels(const Scalar* data, Index m) { return {data, m, Block<Scalar>::panel}; }
 };
 
-/// Memory that is wanted next. A product that has it fetches some into L2 with every few samples it takes, in this
-/// order, so that nobody waits for it later; with every sample, what the product itself reads from L2 would wait for
-/// its turn.
-template <class Scalar>
-struct Ahead {
-  /// A block of numbers: `columns` pieces, `stride` apart, each as long as `panels` times Block::panel.
-  struct Wanted {
-    const Scalar* begin = nullptr;
-    Index panels = 0, columns = 0, stride = 0;
-    Index fetched = 0;  ///< columns of panels
-  };
-  /// What one block of samples fetches: columns of one panel.
-  struct Part {
-    const Scalar* begin = nullptr;
-    Index stride = 0;
-  };
-  std::array<Wanted, 7> wanted;
-
-  static constexpr Index line = 64 / static_cast<Index>(sizeof(Scalar));
-  static constexpr Index lines = std::max<Index>(Block<Scalar>::panel / line, 1);  ///< of a panel
-  static constexpr Index spacing = std::max<Index>(8 / lines, 1);                  ///< samples to a line
-
-  /// For m samples; from null where nothing is left.
-  Part take(Index m) {
-    for (Wanted& block : wanted) {
-      if (block.fetched >= block.panels * block.columns) continue;
-      const Index panel = block.fetched / block.columns, column = block.fetched % block.columns;
-      block.fetched += std::min(std::max<Index>(m / (lines * spacing), 1), block.columns - column);
-      return {block.begin + panel * Block<Scalar>::panel + column * block.stride, block.stride};
-    }
-    return {};
-  }
-  /// Past the end it asks for lines nobody wants, which does no harm. (Always inlined: GCC takes a function that does
-  /// no more for one that does nothing, and leaves out its calls.)
-  [[gnu::always_inline]] static void fetch(const Part& part, Index sample) {
-    if (sample % spacing != 0) return;
-    const Index at = sample / spacing;
-    __builtin_prefetch(part.begin + at / lines * part.stride + at % lines * line, 0, 2);
-  }
-};
-
 namespace detail {
 
 /// a^(l-1) of unit r and sample s, counted from where a block begins: plain rows, or sample lanes Stride apart (0:
@@ -75,6 +34,7 @@ struct InputRows {
   /// Of sample s; unit r is number r * `apart` there.
   const Scalar* at(Index s) const { return opaque(rows[s] + begin); }
   Index apart() const { return 1; }
+  const Scalar* lanes() const { return nullptr; }
   InputRows from(Index i) const { return {rows, i}; }
 };
 template <Index Stride, class Scalar>
@@ -84,6 +44,7 @@ struct InputLanes {
   Index any_stride;
   const Scalar* at(Index s) const { return data + s; }
   Index apart() const { return Stride > 0 ? Stride : any_stride; }
+  const Scalar* lanes() const { return data; }
   InputLanes from(Index i) const { return {data + i * apart(), any_stride}; }
 };
 
@@ -185,7 +146,7 @@ void outer(const DeltaRows<Scalar>& delta, Input input, Index n_out, Index n_in,
         Index taken = 0;  // inputs that have had their turn
         if constexpr (P == 1 && into != Into::step && Input::is_whole) {
           taken = inputs_spread<Scalar>(n_in, m);
-          outer_spread<into>(rows, delta.sample_stride, input.data, n_out - j, taken, m, dW + j, dW_stride,
+          outer_spread<into>(rows, delta.sample_stride, input.lanes(), n_out - j, taken, m, dW + j, dW_stride,
                              taken == n_in ? sums : nullptr);
         }
         in_ladder<most>(

@@ -597,7 +597,7 @@ inline constexpr int group = 4;
 
 /// The group that begins at `from`, over and over. (Of AVX-512 alone.)
 template <class L>
-[[gnu::always_inline]] inline L repeat_group(const typename L::Scalar* from) {
+[[gnu::always_inline]] inline L repeat_group([[maybe_unused]] const typename L::Scalar* from) {
   static_assert(sizeof(L) == 64);
 #if defined(__AVX512F__)
   if constexpr (sizeof(typename L::Scalar) == 4)
@@ -609,7 +609,7 @@ template <class L>
 
 /// Number k of each group, throughout.
 template <int k, class L>
-[[gnu::always_inline]] inline L spread_of_group(L x) {
+[[gnu::always_inline]] inline L spread_of_group([[maybe_unused]] L x) {
   static_assert(sizeof(L) == 64);
 #if defined(__AVX512F__)
   if constexpr (sizeof(typename L::Scalar) == 4)
