@@ -1,8 +1,8 @@
 /// The weight gradient of one register of outputs, with some of the inputs spread by shuffles. (BP3)
 ///
 /// A block of gradient.hpp has a load for each input and sample. Where there is one register of delta, that is a load
-/// for each multiply-add, and some processors with AVX-512 load half as many registers as they multiply. So of a few
-/// inputs four samples are loaded at a time, and each is spread over a register by a shuffle that leaves loads alone.
+/// for each multiply-add, and some processors with AVX-512 load fewer registers at a time than they multiply. So of a
+/// few inputs four samples are loaded at once, and each is spread over a register by a shuffle, which takes no load.
 #pragma once
 
 #include "bpnet/engine/outer_held.hpp"
