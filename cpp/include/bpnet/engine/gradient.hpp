@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "bpnet/engine/ahead.hpp"
+#include "bpnet/engine/outer_held.hpp"
 #include "bpnet/engine/outer_spread.hpp"
 #include "bpnet/engine/product.hpp"
 

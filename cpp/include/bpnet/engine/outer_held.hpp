@@ -10,13 +10,6 @@
 
 namespace bpnet::engine::detail {
 
-/// Where a sum goes.
-enum class Into {
-  fresh,  ///< there
-  more,   ///< it goes on from what is there
-  step,   ///< scale times the sum is added to what is there
-};
-
 inline constexpr int held_samples = 12, held_packets = 2;
 
 /// Whether delta of 0 < m samples is held: where registers hold it, and some accumulators beside it.

@@ -5,7 +5,7 @@
 /// few inputs four samples are loaded at once, and each is spread over a register by a shuffle, which takes no load.
 #pragma once
 
-#include "bpnet/engine/outer_held.hpp"
+#include "bpnet/engine/tile.hpp"
 
 namespace bpnet::engine::detail {
 
@@ -76,7 +76,8 @@ void outer_spread(const Scalar* delta, Index sample_stride, const Scalar* a, Ind
       const auto cut_or_not = [&](auto biases) __attribute__((always_inline)) {
         outputs < Lanes<Scalar>::size ? block(std::true_type{}, biases) : block(std::false_type{}, biases);
       };
-      db&& i + spread_inputs == inputs ? cut_or_not(std::true_type{}) : cut_or_not(std::false_type{});
+      const bool takes_biases = db != nullptr && i + spread_inputs == inputs;
+      takes_biases ? cut_or_not(std::true_type{}) : cut_or_not(std::false_type{});
     }
 }
 

@@ -41,6 +41,17 @@ struct Block {
   static constexpr Index panel = packets * Lanes<Scalar>::size;  ///< units that one block of a weight gradient is wide
 };
 
+namespace detail {
+
+/// Where the sums of a weight gradient go.
+enum class Into {
+  fresh,  ///< there
+  more,   ///< it goes on from what is there
+  step,   ///< scale times the sum is added to what is there
+};
+
+}  // namespace detail
+
 /// The same pointer, about which the compiler knows nothing. What lies at constant distances from it is then addressed
 /// as such; left to itself GCC keeps a register for each distance, and where it has no more of them, for each sample's.
 template <class T>
