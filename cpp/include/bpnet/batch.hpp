@@ -140,7 +140,8 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
     const Index first = tile * engine::tile_samples, m = std::min(engine::tile_samples, batch.rows.count - first);
     batch.rows.fill(first, m, w.indices.data());
     forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
-    if (tile == first_tile || batch.weights.values || m < engine::tile_samples) set_scales(batch, scale, w);
+    const bool as_before = tile > first_tile && !batch.weights.values && m == engine::tile_samples;
+    if (!as_before) set_scales(batch, scale, w);
     cost_tile(net, batch.y, batch.cost, out.any(), !activations.empty(), w);
     cost += weighted_cost(batch, w);
     checkpoint(work_of(net, out.any()) * static_cast<double>(m));
@@ -220,7 +221,7 @@ void group_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, double
   };
   if (together)
     for (Index l = L; l >= last; --l) {
-      const bool sloped = l > 1 && !want_grad && !net.activation(l - 1).is_softmax();
+      const bool sloped = pulls_at_once(net, l, pulled_rows(0, l), space[0]);
       group.pull(l, sloped);
       group.each_tile(4.0 * static_cast<double>(net.size(l - 1)), [&](Index t, Workspace<Scalar>& w) {
         scatter_tile(w, w.pulled, net.size(l - 1), pulled_rows(t, l));
