@@ -39,9 +39,15 @@ enum class Start { zero, zero_scaled, bias, out, out_scaled };
 constexpr bool is_scaled(Start start) { return start == Start::zero_scaled || start == Start::out_scaled; }
 constexpr bool goes_on(Start start) { return start == Start::out || start == Start::out_scaled; }
 
+/// Numbers by which a block's sums are fetched with each step of the block before: all of them, in no more steps than
+/// it has with `depth_in_l1` numbers a chain.
+template <class Scalar>
+inline constexpr Index fetched_a_step = Block<Scalar>::many_registers ? 4 : 1;
+
 /// Rows x Packets outputs of `combine`, `blocks` > 0 times one below the other, depth > 0. Stride > 0 is the tile's
 /// stride, known beforehand, and then all of its samples have their turn, Packets registers at a time. What is known
-/// beforehand costs nothing: the accumulators stay in registers from the first number to the last.
+/// beforehand costs nothing: the accumulators stay in registers from the first number to the last. Chains that go on
+/// come from far away where a layer is wide: those of the next block are fetched meanwhile, line by line.
 /// `with`: the biases, or factors laid out as `out` is.
 template <Start start, int Rows, int Packets, Index Stride, class Scalar>
 [[gnu::noinline]] void combine_blocks(const Scalar* W, Index row_stride, Index depth_stride, const Scalar* with,
@@ -65,10 +71,15 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
         }
         if constexpr (goes_on(start)) row = next(row);
       }
-      const Scalar *numbers = in + first, *weights = W;
+      const Scalar *numbers = in + first, *weights = W,
+                   *next_sums = out + Rows * stride + first / width * depth * fetched_a_step<Scalar>;
       Index left = depth;
       do {
         L x[Packets];
+        if constexpr (goes_on(start) && Stride > 0) {
+          __builtin_prefetch(next_sums);
+          next_sums += fetched_a_step<Scalar>;
+        }
         for (int p = 0; p < Packets; ++p) x[p] = L::load(numbers + p * L::size);
         for (int r = 0; r < Rows; ++r) {
           const L w(weights[r * row_stride]);
