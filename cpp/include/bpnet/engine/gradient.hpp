@@ -105,7 +105,10 @@ template <Into into, bool Cut, Also also, int Inputs, int Packets, class Scalar,
   Index s = 0;
   do {
     L d[Packets];
-    for (int p = 0; p < Packets; ++p) d[p] = L::load(delta + p * L::size);
+    for (int p = 0; p < Packets; ++p) {
+      d[p] = L::load(delta + p * L::size);
+      if constexpr (loads_once<Scalar>(Inputs)) hold(d[p]);
+    }
     if constexpr (also == Also::fetch) Ahead<Scalar>::fetch(ahead, s);
     if constexpr (also == Also::biases)
       for (int p = 0; p < Packets; ++p) sum[p] = sum[p] + d[p];

@@ -80,7 +80,10 @@ template <Start start, int Rows, int Packets, Index Stride, class Scalar>
           __builtin_prefetch(next_sums);
           next_sums += fetched_a_step<Scalar>;
         }
-        for (int p = 0; p < Packets; ++p) x[p] = L::load(numbers + p * L::size);
+        for (int p = 0; p < Packets; ++p) {
+          x[p] = L::load(numbers + p * L::size);
+          if constexpr (loads_once<Scalar>(Rows)) hold(x[p]);
+        }
         for (int r = 0; r < Rows; ++r) {
           const L w(weights[r * row_stride]);
           for (int p = 0; p < Packets; ++p) acc[r][p] = madd(w, x[p], acc[r][p]);

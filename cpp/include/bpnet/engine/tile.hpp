@@ -41,6 +41,13 @@ struct Block {
   static constexpr Index panel = packets * Lanes<Scalar>::size;  ///< units that one block of a weight gradient is wide
 };
 
+/// Whether a register that is multiplied `times` times has to be held. Left to itself GCC reads what is used two or
+/// three times as an operand of every multiply-add, and an AVX-512 core may load fewer registers than it multiplies.
+template <class Scalar>
+constexpr bool loads_once(int times) {
+  return Block<Scalar>::many_registers && times < 4;
+}
+
 namespace detail {
 
 /// Where the sums of a weight gradient go.
