@@ -156,6 +156,14 @@ void test_turning(Index n, Index m) {
   CHECK(tile_equals(Layout::unit_lanes, rows, x.values, n, m, row_stride) && rows.intact());
   for (Index s = 0; s < m; ++s) CHECK(rows.untouched(s * row_stride + n, (s + 1) * row_stride));
 
+  for (const Index apart : {n, n + 5, -n - 2}) {  // rows whose distance is known
+    const Index last = (m - 1) * apart, first = std::min<Index>(last, 0);
+    Walled<Scalar> all(std::max<Index>(last, 0) - first + n), turned(n * stride);
+    for (Index s = 0; s < m; ++s) std::copy_n(x.pointers(m)[to_size(s)], n, all.data() - first + s * apart);
+    to_lanes_apart(all.data() - first, apart, n, m, turned.data(), stride);
+    CHECK(same_bits(turned.data(), tile.data(), n * stride) && turned.intact() && all.intact());
+  }
+
   if (m > tile_samples) return;
   // the rows in another order, as an epoch visits them
   std::vector<Index> order(to_size(m));

@@ -110,12 +110,11 @@ void weight_gradient(const Model<Scalar>& net, Index l, const engine::DeltaRows<
                      Index columns, bool fresh, Scalar* dW, Scalar* db, Workspace<Scalar>& w) {
   const auto& k = kernels<Scalar>();
   const Index n_out = net.size(l);
-  const bool lanes = w.layout == engine::Layout::sample_lanes;
-  if (lanes && !(l == 1 && w.in_place)) {
+  if (w.layout == engine::Layout::sample_lanes) {
     const Index stride = engine::padded(w.m);
     return k.outer_samples(rows, w.a(l - 1) + i * stride, stride, outputs, columns, w.m, fresh, dW, n_out, nullptr, db);
   }
-  const Scalar* const* a = lanes ? w.inputs.data() : unit_rows(net, l - 1, w);
+  const Scalar* const* a = unit_rows(net, l - 1, w);
   std::array<const Scalar*, engine::tile_samples> from;
   if (i > 0) {
     for (Index s = 0; s < w.m; ++s) from[static_cast<std::size_t>(s)] = a[s] + i;

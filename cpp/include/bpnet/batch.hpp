@@ -31,6 +31,12 @@ struct BatchRows {
     const Index from = begin + first;
     for (Index k = 0; k < n; ++k) out[k] = from + k;
   }
+  /// The same as the samples of a tile.
+  template <class Scalar>
+  void fill(Index first, Index n, Workspace<Scalar>& w) const {
+    fill(first, n, w.indices.data());
+    w.consecutive = order == nullptr;
+  }
 };
 
 /// What a cost is taken of.
@@ -138,7 +144,7 @@ double shard_gradient(const Model<Scalar>& net, const Batch<Scalar>& batch, doub
   double cost = 0;
   for (Index tile = first_tile; tile < last_tile; ++tile) {
     const Index first = tile * engine::tile_samples, m = std::min(engine::tile_samples, batch.rows.count - first);
-    batch.rows.fill(first, m, w.indices.data());
+    batch.rows.fill(first, m, w);
     forward_tile(net, batch.x, m, Keep::backward, static_cast<const LayerRows<Scalar>*>(nullptr), w);
     const bool as_before = tile > first_tile && !batch.weights.values && m == engine::tile_samples;
     if (!as_before) set_scales(batch, scale, w);

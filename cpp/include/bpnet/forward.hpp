@@ -41,6 +41,10 @@ void gather_tile(const Workspace<Scalar>& w, const Samples& from, Index first, I
   const auto& k = kernels<Scalar>();
   const Index* indices = w.indices.data() + first;
   if (w.layout == engine::Layout::sample_lanes && from.in_place<Scalar>()) {
+    if (w.consecutive) {
+      const Index apart = from.sample_stride / static_cast<Index>(sizeof(Scalar));
+      return k.to_lanes_apart(from.row<Scalar>(indices[0]), apart, from.width, m, tile, stride);
+    }
     std::array<const Scalar*, engine::tile_samples> rows;
     from.rows(indices, m, rows.data());
     k.to_lanes(rows.data(), from.width, m, tile, stride);
@@ -60,15 +64,12 @@ void scatter_tile(const Workspace<Scalar>& w, const Scalar* tile, Index n, Scala
     for (Index s = 0; s < w.m; ++s) std::copy_n(tile + s * stride, n, to + s * n);
 }
 
-/// a^0: the caller's rows where they are, or gathered, converted and standardised.
+/// a^0: in unit lanes the caller's rows where they are; else gathered, converted and standardised.
 template <class Scalar>
 void load_inputs(const Model<Scalar>& net, const Samples& x, Workspace<Scalar>& w) {
   const auto& normal = net.normalization();
-  w.in_place = x.in_place<Scalar>() && !normal.of_input();
-  if (w.in_place) x.rows(w.indices.data(), w.m, w.inputs.data());
-  const bool lanes = w.layout == engine::Layout::sample_lanes;
-  if (w.in_place && !lanes) return;
-  if (w.in_place) return kernels<Scalar>().to_lanes(w.inputs.data(), x.width, w.m, w.a(0), engine::padded(w.m));
+  w.in_place = w.layout == engine::Layout::unit_lanes && x.in_place<Scalar>() && !normal.of_input();
+  if (w.in_place) return x.rows(w.indices.data(), w.m, w.inputs.data());
   gather_tile(w, x, 0, w.m, stride_of(w, x.width), w.a(0));
   if (normal.of_input())
     kernels<Scalar>().standardise(w.layout, w.a(0), net.n_inputs(), w.m, stride_of(w, net.n_inputs()),

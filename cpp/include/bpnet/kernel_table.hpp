@@ -89,6 +89,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           &sum_samples<Scalar>,
           &gather<Scalar>,
           &to_lanes<Scalar>,
+          &to_lanes_apart<Scalar>,
           &to_rows<Scalar>,
           &to_panels<Scalar>,
           Block<Scalar>::panel,

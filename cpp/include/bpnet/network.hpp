@@ -68,7 +68,7 @@ class Network : public Model<Scalar_> {
       const WorkspaceLease<Scalar> lease(this->shape(), this->sizes());
       Workspace<Scalar>& w = *lease;
       const Index m = std::min(engine::tile_samples, x.count - first);
-      BatchRows{first, m}.fill(0, m, w.indices.data());
+      BatchRows{first, m}.fill(0, m, w);
       forward_tile(*this, x, m, Keep::nothing, &part, w);
       checkpoint(tile_work(false));
     });
@@ -168,7 +168,7 @@ class Network : public Model<Scalar_> {
     if (m == 0) return;
     const WorkspaceLease<Scalar> lease(this->shape(), this->sizes());
     Workspace<Scalar>& w = *lease;
-    BatchRows{first, m}.fill(0, m, w.indices.data());
+    BatchRows{first, m}.fill(0, m, w);
     forward_tile(static_cast<const Base&>(*this), x, m, Keep::nothing, static_cast<const LayerRows<Scalar>*>(nullptr),
                  w);
     leave_outputs(w, out + first * n_outputs());

@@ -126,7 +126,7 @@ class WideGroup {
   template <class Rows>
   void load(const Samples& x, const Rows& rows, Index first) {
     each_tile(static_cast<double>(net_.n_inputs()), [&](Index t, Workspace<Scalar>& w) {
-      rows.fill(first + t * engine::tile_samples, w.m, w.indices.data());
+      rows.fill(first + t * engine::tile_samples, w.m, w);
       load_inputs(net_, x, w);
     });
   }

@@ -51,9 +51,10 @@ class Workspace {
   engine::Layout layout = engine::Layout::sample_lanes;
   Index m = 0;                                                 ///< samples in the tile
   std::array<Index, engine::tile_samples> indices{};           ///< their numbers in the caller's arrays
+  bool consecutive = false;                                    ///< each number is one more than that before it
   std::array<const Scalar*, engine::tile_samples> inputs{};    ///< their rows of x, where `in_place`
   std::array<const Scalar*, engine::tile_samples> pointers{};  ///< rows of some a^l in unit lanes
-  bool in_place = false;                                       ///< x is read where the caller has it
+  bool in_place = false;                                       ///< in unit lanes, x is read where the caller has it
 
   Scalar *delta = nullptr, *pulled = nullptr;  ///< z^L, then delta^l; (W^l)^T delta^l
   Scalar* panels = nullptr;                    ///< delta^l as the weight gradient reads it

@@ -107,14 +107,16 @@ Scalar element(const Samples& x, Index sample, Index j) {
                                    [&](auto tag) { return detail::convert<Scalar, decltype(tag)>(from, x.swapped); });
 }
 
-/// m rows of n numbers into sample lanes (n, stride); lanes m.. of each unit become zero.
-template <class Scalar>
-void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index stride) {
+namespace detail {
+
+/// `to_lanes` of rows, those of a register's samples from s on at rows(s)(0), rows(s)(1), ...
+template <class Scalar, class Rows>
+[[gnu::always_inline]] inline void turn_into_lanes(const Rows& rows, Index n, Index m, Scalar* out, Index stride) {
   using L = Lanes<Scalar>;
   constexpr Index Q = quarter<Scalar>;
   for (Index s = 0; s < stride; s += L::size) {
     const Index samples = std::min<Index>(L::size, m - s);
-    const Scalar* const* at = rows + s;
+    const auto row = rows(s);
     Scalar* to = out + s;
     const auto turn = [&](Index units, auto load) __attribute__((always_inline)) {
       L column[Q];
@@ -126,17 +128,60 @@ void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index st
       if constexpr (turns_halves<Scalar>) {
         L two[2 * Q];
         for (; i + 2 * Q <= n; i += 2 * Q) {
-          load_transposed_halves([&](int k) { return at[k] + i; }, two);
+          load_transposed_halves(
+              [&](int k) __attribute__((always_inline)) { return row(k) + i; }, two);
           for (Index k = 0; k < 2 * Q; ++k, to += stride) two[k].store(to);
         }
       }
-      for (; i + Q <= n; i += Q) turn(Q, [&](int k) { return load_quarter(at[k] + i); });
+      for (; i + Q <= n; i += Q)
+        turn(
+            Q, [&](int k) __attribute__((always_inline)) { return load_quarter(row(k) + i); });
     }
     for (; i < n; i += Q) {
       const Index units = std::min(Q, n - i);
-      turn(units, [&](int k) { return k < samples ? load_quarter(at[k] + i, units) : Quarter<Scalar>{}; });
+      turn(
+          units, [&](int k) __attribute__((always_inline)) {
+            return k < samples ? load_quarter(row(k) + i, units) : Quarter<Scalar>{};
+          });
     }
   }
+}
+
+/// Rows a constant distance apart, every fourth of which has a pointer: the others are within reach of an address.
+template <class Scalar>
+struct RowsApart {
+  std::array<const Scalar*, std::max<Index>(Lanes<Scalar>::size / 4, 1)> fourth;
+  Index apart;
+
+  [[gnu::always_inline]] RowsApart(const Scalar* rows, Index between) : apart(between) {
+    for (const Scalar*& row : fourth) {
+      row = opaque(rows);
+      rows = row + 4 * apart;
+    }
+  }
+  [[gnu::always_inline]] const Scalar* operator()(int k) const {
+    return fourth[static_cast<std::size_t>(k / 4)] + k % 4 * apart;
+  }
+};
+
+}  // namespace detail
+
+/// m rows of n numbers into sample lanes (n, stride); lanes m.. of each unit become zero.
+template <class Scalar>
+void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index stride) {
+  const auto from = [rows](Index s) __attribute__((always_inline)) {
+    return [at = rows + s](int k) __attribute__((always_inline)) { return at[k]; };
+  };
+  detail::turn_into_lanes(from, n, m, out, stride);
+}
+
+/// The same of rows that lie `apart` numbers apart.
+template <class Scalar>
+void to_lanes_apart(const Scalar* rows, Index apart, Index n, Index m, Scalar* out, Index stride) {
+  const auto from = [ rows, apart ](Index s) __attribute__((always_inline)) {
+    return detail::RowsApart<Scalar>(rows + s * apart, apart);
+  };
+  detail::turn_into_lanes(from, n, m, out, stride);
 }
 
 /// Samples rows[0..m) of x, converted, into a tile: m rows of x.width numbers, `stride` apart, in unit lanes; in sample

@@ -49,6 +49,7 @@ struct Kernels {
 
   decltype(&engine::gather<Scalar>) gather;
   decltype(&engine::to_lanes<Scalar>) to_lanes;
+  decltype(&engine::to_lanes_apart<Scalar>) to_lanes_apart;
   decltype(&engine::to_rows<Scalar>) to_rows;
   decltype(&engine::to_panels<Scalar>) to_panels;
   Index panel;  ///< Block::panel of the level
