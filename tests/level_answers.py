@@ -60,10 +60,12 @@ def answers(dtype):
 
     # One register of outputs behind many inputs, and four outputs: at some levels whole tiles have a way of their own.
     many, results = rng.uniform(-2, 2, (130, 5)).astype(dtype), rng.uniform(0.1, 0.9, (130, 4)).astype(dtype)
-    for sizes in ((5, 39, 16, 8, 4), (5, 35, 10, 48, 3), (5, 67, 7, 32, 12, 4)):
+    many = np.hstack([many, -many[::-1], many * many, many / 2, 1 - many])
+    for sizes in ((5, 39, 16, 8, 4), (5, 35, 10, 48, 3), (5, 67, 7, 32, 12, 4), (25, 14, 11, 4), (12, 8, 9, 3)):
         net = bpnet.Network(sizes, "tanh", "sigmoid", dtype=dtype, seed=1)
         for m in (60, 61, 64, 130):
-            yield f"gradient of {m} {sizes}", gradient(net, many[:m], results[:m, : sizes[-1]], "quadratic")
+            data = np.ascontiguousarray(many[:m, : sizes[0]]), results[:m, : sizes[-1]]
+            yield f"gradient of {m} {sizes}", gradient(net, *data, "quadratic")
 
     # Few samples and few outputs, in one register and in two: at some levels their gradient has a way of its own.
     inputs, targets = rng.uniform(-2, 2, (13, 23)).astype(dtype), rng.uniform(0.1, 0.9, (13, 10)).astype(dtype)
