@@ -1,4 +1,4 @@
-"""The Python blocks of the README, and of the page on arrays, run in order, in one session each."""
+"""The Python blocks of the README, and of the page on arrays, run in order, in one session each; tables are whole."""
 
 import re
 from pathlib import Path
@@ -39,3 +39,16 @@ def test_the_page_on_arrays_runs(tmp_path, monkeypatch):
         exec(block, session)
     assert Path("out.f32").stat().st_size == 40_000
     assert session["trainer"].steps == 4
+
+
+PAGES = [README, *sorted((README.parent / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_table_is_empty(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    heads = [k for k, line in enumerate(lines) if re.fullmatch(r"\|([ :]*-+[ :]*\|)+", line)]
+    for k in heads:
+        columns = lines[k].count("|")
+        assert lines[k - 1].count("|") >= columns, f"{page.name}:{k + 1} has no heading"
+        assert k + 1 < len(lines) and lines[k + 1].startswith("|"), f"{page.name}:{k + 1} has no rows"
