@@ -156,11 +156,11 @@ void test_turning(Index n, Index m) {
   CHECK(tile_equals(Layout::unit_lanes, rows, x.values, n, m, row_stride) && rows.intact());
   for (Index s = 0; s < m; ++s) CHECK(rows.untouched(s * row_stride + n, (s + 1) * row_stride));
 
-  for (const Index apart : {n, n + 5, -n - 2}) {  // rows whose distance is known
+  for (const Index apart : {n, n + 5, -n - 2}) {  // rows whose distance is known; of a single one, any
     const Index last = (m - 1) * apart, first = std::min<Index>(last, 0);
     Walled<Scalar> all(std::max<Index>(last, 0) - first + n), turned(n * stride);
     for (Index s = 0; s < m; ++s) std::copy_n(x.pointers(m)[to_size(s)], n, all.data() - first + s * apart);
-    to_lanes_apart(all.data() - first, apart, n, m, turned.data(), stride);
+    to_lanes_apart(all.data() - first, m > 1 ? apart : Index(1) << 60, n, m, turned.data(), stride);
     CHECK(same_bits(turned.data(), tile.data(), n * stride) && turned.intact() && all.intact());
   }
 

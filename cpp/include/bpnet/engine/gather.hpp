@@ -178,8 +178,9 @@ void to_lanes(const Scalar* const* rows, Index n, Index m, Scalar* out, Index st
 /// The same of rows that lie `apart` numbers apart.
 template <class Scalar>
 void to_lanes_apart(const Scalar* rows, Index apart, Index n, Index m, Scalar* out, Index stride) {
-  const auto from = [ rows, apart ](Index s) __attribute__((always_inline)) {
-    return detail::RowsApart<Scalar>(rows + s * apart, apart);
+  const Index between = m > 1 ? apart : 0;  // of a single row it may be anything, and addresses would overflow
+  const auto from = [ rows, between ](Index s) __attribute__((always_inline)) {
+    return detail::RowsApart<Scalar>(rows + s * between, between);
   };
   detail::turn_into_lanes(from, n, m, out, stride);
 }
