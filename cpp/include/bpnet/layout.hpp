@@ -8,11 +8,16 @@
 
 namespace bpnet {
 
+/// Whether a register is as long as a line of the cache, as those of AVX-512 are.
+template <class Scalar>
+bool registers_fill_lines() {
+  return kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
+}
+
 /// Whether registers of a weight matrix with so many outputs are as long as a line of the cache, and lie across two.
 template <class Scalar>
 bool lies_across_lines(Index n_out) {
-  constexpr Index line = 64 / static_cast<Index>(sizeof(Scalar));
-  return kernels<Scalar>().lanes == line && n_out % line != 0;
+  return registers_fill_lines<Scalar>() && n_out % kernels<Scalar>().lanes != 0;
 }
 
 /// An estimate of what a tile costs in either layout, in multiply-adds of whole registers. Unit lanes are empty where a
@@ -26,7 +31,6 @@ class LayoutChoice {
   void prepare(const std::vector<Index>& sizes) {
     const double lanes = kernels<Scalar>().lanes;
     const auto registers = [&](double n) { return std::ceil(n / lanes); };
-    const bool may_spread = lanes * sizeof(Scalar) == 64;
     Estimate there, back;
     there.lanes_register =
         turning_rows * static_cast<double>(sizes.front()) + turning * static_cast<double>(sizes.back());
@@ -45,7 +49,7 @@ class LayoutChoice {
       there.lanes_tile += start * n_in * n_out;
       if (engine::worth_packing<Scalar>(sizes[l], sizes[l - 1])) there.lanes_tile += packing * n_in * n_out / lanes;
       const double by_units = n_in * registers(n_out), by_inputs = n_out * registers(n_in);
-      const double loads = may_spread && registers(n_out) == 1 ? loading * by_units : 0;
+      const double loads = registers_fill_lines<Scalar>() && registers(n_out) == 1 ? loading * by_units : 0;
       back.units_sample += by_units + loads;
       back.lanes_part += loads;
       back.lanes_sample += std::min(by_units, by_inputs);  // roles are exchanged where that pays

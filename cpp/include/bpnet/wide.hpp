@@ -76,8 +76,7 @@ bool goes_together(const Model<Scalar>& net) {
 /// for two already those of a layer whose registers each lie across two lines and come from beyond L2.
 template <class Scalar>
 bool predicts_together(const Model<Scalar>& net, Index samples) {
-  const bool wide_registers = kernels<Scalar>().lanes * static_cast<Index>(sizeof(Scalar)) == 64;
-  const Index many = (wide_registers ? 2 : 1) * engine::tile_samples;
+  const Index many = (registers_fill_lines<Scalar>() ? 2 : 1) * engine::tile_samples;
   constexpr Index far_apart = 8192 / static_cast<Index>(sizeof(Scalar));  // columns: pieces of them are slow to come by
   if (samples < many || !is_wide(net)) return false;
   for (Index l = 1; l <= net.depth(); ++l) {
