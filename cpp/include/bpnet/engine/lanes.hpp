@@ -168,6 +168,30 @@ Single<Scalar> madd(Single<Scalar> a, Single<Scalar> b, Single<Scalar> c) {
   return Single<Scalar>(std::fma(a.v, b.v, c.v));
 }
 
+/// c - a b, rounded once where `has_fma`: madd(-a, b, c), of which GCC forms -a where a is used again.
+template <class Scalar>
+Lanes<Scalar> nmadd(Lanes<Scalar> a, Lanes<Scalar> b, Lanes<Scalar> c) {
+  [[maybe_unused]] constexpr bool is_float = sizeof(Scalar) == 4;
+  [[maybe_unused]] constexpr std::size_t bytes = sizeof(a.v);
+#if defined(__AVX512F__)
+  if constexpr (bytes == 64 && is_float)
+    return Lanes<Scalar>::from(_mm512_fnmadd_ps(a.packet(), b.packet(), c.packet()));
+  if constexpr (bytes == 64 && !is_float)
+    return Lanes<Scalar>::from(_mm512_fnmadd_pd(a.packet(), b.packet(), c.packet()));
+#endif
+#if defined(__FMA__)
+  if constexpr (bytes == 32 && is_float)
+    return Lanes<Scalar>::from(_mm256_fnmadd_ps(a.packet(), b.packet(), c.packet()));
+  if constexpr (bytes == 32 && !is_float)
+    return Lanes<Scalar>::from(_mm256_fnmadd_pd(a.packet(), b.packet(), c.packet()));
+#endif
+  return madd(-a, b, c);
+}
+template <class Scalar>
+Single<Scalar> nmadd(Single<Scalar> a, Single<Scalar> b, Single<Scalar> c) {
+  return madd(-a, b, c);
+}
+
 /// a where the mask is set, else b; the other one is not looked at, so its NaN does not spread.
 template <class Scalar>
 Lanes<Scalar> select(typename Lanes<Scalar>::Mask mask, Lanes<Scalar> a, Lanes<Scalar> b) {

@@ -76,7 +76,7 @@ template <class L>
   using Scalar = typename L::Scalar;
   L y = from_bits<L>(L::bits(reciprocal_guess<Scalar>) - to_bits(x));
   for (int k = 0; k < 2; ++k) {
-    const L e = madd(-x, y, L(1));
+    const L e = nmadd(x, y, L(1));
     y = madd(y, madd(e, e, e), y);
   }
   if constexpr (sizeof(Scalar) == 8) y = madd(y, madd(-x, y, L(1)), y);

@@ -108,8 +108,8 @@ template <class L>
     const auto [numerator, d, n] = exp_fraction(max(negative_abs(z), L(ExpConstants<Scalar>::lowest - 2)));
     const L e = scale_exponent(numerator, n), s = d + e, q = e / s;
     const L lost = e - (s - d);                       // d + e = s + lost
-    const L left = madd(-q, lost, madd(-q, s, e));    // e - q (d + e)
-    w = madd(left, madd(-q, L(1 / a), L(1 / a)), q);  // 1/(d + e) is (1 - w)/d, and d is nearly a
+    const L left = nmadd(q, lost, nmadd(q, s, e));    // e - q (d + e)
+    w = madd(left, nmadd(q, L(1 / a), L(1 / a)), q);  // 1/(d + e) is (1 - w)/d, and d is nearly a
   } else {
     const L e = exp_of_nonpositive(negative_abs(z)), s = L(1) + e, q = e / s;
     const L lost = e - (s - L(1));  // 1 + e = s + lost; dw/ds = -w/s = -w (1 - w)
