@@ -108,6 +108,60 @@ def test_what_the_costs_are_made_of(name, dtype):
     assert worst.max() <= 4, report(worst, z, got, want)
 
 
+def hardest_roots(most):
+    """Every float64 x in [1, 4) whose root is nearest to halfway between two numbers: x = (M^2 + k) 2^-106 with M odd,
+    2^53 < M < 2^54, and |k| <= most."""
+    found = set()
+    for digits in (54, 55):  # x is a multiple of 2^-52, and above 2 of 2^-51
+        for k in range(-most, most + 1):
+            if k % 8 != 7:  # M^2 is 1 modulo 8
+                continue
+            root = 1  # of -k modulo 8, then of one binary digit more each time
+            for n in range(3, digits):
+                if (root * root + k) % 2 ** (n + 1):
+                    root += 2 ** (n - 1)
+            for m in {sign * root + other for sign in (1, -1) for other in (0, 2 ** (digits - 1))}:
+                m %= 2**digits
+                if not 2**53 < m < 2**54:
+                    continue
+                x = m * m + k
+                assert x % 2**digits == 0
+                if 2**106 <= x < 2**108 and x % (2**54 if x < 2**107 else 2**55) == 0:
+                    found.add(x / 2**106)
+    return np.array(sorted(found))
+
+
+def test_the_hardest_roots_are_hard():
+    """Where a root of 53 digits is nearest to a halfway point, twice the digits are just enough to tell the side."""
+    x = hardest_roots(25)
+    assert len(x) > 10 and ((1 <= x) & (x < 4)).all() and 1 + 2**-52 in x
+    for v in oracle.exact(x):
+        beyond = mp.sqrt(v) * 2**52 % 1
+        assert 0 < abs(beyond - mp.mpf(0.5)) < mp.mpf(2) ** -50
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_roots_are_correctly_rounded(dtype):
+    """Those that optimizers take are the processor's to the last bit, however they are found."""
+    rng = np.random.default_rng(1)
+    info = np.finfo(dtype)
+    bits = np.dtype(dtype).str.replace("f", "u")
+    anywhere = rng.integers(0, np.array(info.max).view(bits), 200_000, dtype=bits, endpoint=True).view(dtype)
+    hard = hardest_roots(4000)
+    scales = 4.0 ** rng.integers(-300, 300, hard.size)
+    ends = [0.0, -0.0, np.inf, -np.inf, np.nan, -1.0, float(info.tiny), float(info.smallest_subnormal), float(info.max)]
+    near_one = np.nextafter(np.array(1, dtype), np.array([0, 2], dtype))
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        x = np.concatenate([anywhere, rng.uniform(1, 4, 200_000), hard, hard * scales, near_one, 2.0**-900 * near_one])
+        x = np.concatenate([x.astype(dtype), np.array(ends, dtype)])
+        rng.shuffle(x)  # some registers have a lane at the ends, some have none
+        want = np.sqrt(x)
+    got = _core.elementwise("sqrt", x, False)
+    assert (np.isnan(got) == np.isnan(want)).all()
+    real = ~np.isnan(want)
+    assert got[real].tobytes() == want[real].tobytes()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_does_not_depend_on_its_place(name, dtype):

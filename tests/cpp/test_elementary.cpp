@@ -238,6 +238,15 @@ void check_pairs() {
   CHECK(equal([](auto z) { return tanh(z); }, [](auto z) { return tanh_slope(z).value; }));
 }
 
+/// A root by steps is the processor's, wherever it lies (tests/test_elementwise.py has those that are nearly rounded
+/// the other way).
+template <class L>
+void check_roots() {
+  const auto x = arguments(typename L::Scalar(50));
+  const auto by_steps = apply<L>([](auto v) { return sqrt_by_steps(v); }, x);
+  for (std::size_t k = 0; k < x.size(); ++k) CHECK(same_bits(by_steps[k], std::sqrt(x[k])));
+}
+
 /// Sums and products keep what rounding loses; an exponent of two parts counts both.
 template <class L>
 void check_exact_arithmetic() {
@@ -261,6 +270,7 @@ void check_details() {
   check_signed_zero<L>();
   check_exact_values<L>();
   check_pairs<L>();
+  check_roots<L>();
   check_exact_arithmetic<L>();
 }
 

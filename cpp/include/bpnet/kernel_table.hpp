@@ -109,7 +109,7 @@ constexpr Kernels<Scalar> compiled_kernels() {
           bpnet::detail::update_rows<Scalar>.data()};
 }
 
-/// The functions that costs are made of, by name, for the tables of accuracy.
+/// The functions that costs are made of and the root that optimizers take, by name, for the tables of accuracy.
 namespace functions {
 struct Exp {
   static constexpr const char* name = "exp";
@@ -139,7 +139,14 @@ struct Log1p {
     return log1p(x);
   }
 };
-using Functions = engine::List<Exp, Expm1, Log, Log1p>;
+struct Sqrt {
+  static constexpr const char* name = "sqrt";
+  template <class L>
+  static L value(L x) {
+    return engine::sqrt_by_steps(x);
+  }
+};
+using Functions = engine::List<Exp, Expm1, Log, Log1p, Sqrt>;
 }  // namespace functions
 
 template <class Scalar>

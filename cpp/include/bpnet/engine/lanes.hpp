@@ -30,6 +30,13 @@ inline constexpr bool has_fma = true;
 inline constexpr bool has_fma = false;
 #endif
 
+/// Whether a register may be one of AVX-512's.
+#if defined(__AVX512F__)
+inline constexpr bool has_avx512 = true;
+#else
+inline constexpr bool has_avx512 = false;
+#endif
+
 template <class Scalar>
 using BitsOf = std::conditional_t<sizeof(Scalar) == 4, std::uint32_t, std::uint64_t>;
 
@@ -330,6 +337,17 @@ template <class L>
     return !any(!(a < b), a);
 }
 
+/// Whether low <= x <= high in every lane; false where there is a NaN.
+template <class L>
+[[gnu::always_inline]] inline bool all_between(L x, L low, L high) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(L) == 64 && sizeof(typename L::Scalar) == 8)
+    return _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(x.packet(), low.packet(), _CMP_GE_OQ), x.packet(), high.packet(),
+                                   _CMP_LE_OQ) == 0xff;
+#endif
+  return !any(!((x >= low) & (x <= high)), x);
+}
+
 /// Sixteen numbers to look up: those that fill the widest register.
 struct Sixteen {
   alignas(64) float numbers[16];
@@ -403,6 +421,21 @@ Lanes<Scalar> sqrt(Lanes<Scalar> x) {
 template <class Scalar>
 Single<Scalar> sqrt(Single<Scalar> x) {
   return Single<Scalar>(std::sqrt(x.v));
+}
+
+/// Whether the roots of a register may take its divider longer than the ports are busy with all else that an optimizer
+/// does to it: those of eight doubles.
+template <class L>
+inline constexpr bool roots_may_be_slow = has_avx512 && sizeof(L) == 64 && sizeof(typename L::Scalar) == 8;
+
+/// Whether they do here. Intel's divider takes 24 cycles; AMD's takes fewer, and Zen 4 two for a multiply-add.
+[[maybe_unused]] inline bool roots_are_slow() {
+#if defined(__AVX512F__)
+  static const bool slow = __builtin_cpu_is("intel") != 0;
+  return slow;
+#else
+  return false;
+#endif
 }
 
 template <class L>

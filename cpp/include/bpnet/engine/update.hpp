@@ -55,13 +55,18 @@ struct UpdateLanes {
         shrink(-u.shrink) {}
 };
 
-// A rule's step has two halves: `begin` brings the states up to date and returns what theta's move hangs on, `finish`
-// moves theta. Between them others can begin, `ahead` registers of numbers.
+// A rule's step has two halves: `begin` brings the states up to date and returns what theta's move hangs on, of which
+// `take_root` takes the root, if there is one; `finish` moves theta. Between them others can begin, `ahead` registers
+// of numbers.
 
 /// What rules without a root have in common. (O1)
 struct RootlessStep {
   static constexpr bool can_shrink = false;
   static constexpr int ahead = 0;
+  template <class L>
+  static L take_root(L direction, bool) {
+    return direction;
+  }
   template <class L, class Numbers>
   static L finish(const Numbers& u, L theta, L direction) {
     return madd(-u.eta, direction, theta);
@@ -97,17 +102,21 @@ struct NesterovStep : RootlessStep {
   }
 };
 
-/// theta's move before the quotient is formed.
+/// theta's move before the quotient is formed; `root` is the square before its root is taken.
 template <class L>
 struct Fraction {
   L numerator, root;
 };
 
-/// What rules with a root have in common. The root is the processor's, correctly rounded; the divider would be busy
-/// with it and a quotient for twice as long as the step takes, so the quotient is by multiplication. From the root to
-/// theta is a long way, on which many numbers would wait in line: so they set out four registers ahead.
+/// What rules with a root have in common. The root is correctly rounded, by the divider or by steps; the divider would
+/// be busy with roots and quotients for twice as long as the step takes, so the quotient is by multiplication. From the
+/// root to theta is a long way, on which many numbers would wait in line: so they set out four registers ahead.
 struct RootStep {
   static constexpr int ahead = 4;
+  template <class L>
+  [[gnu::always_inline]] static Fraction<L> take_root(Fraction<L> move, bool by_steps) {
+    return {move.numerator, by_steps ? sqrt_by_steps(move.root) : sqrt(move.root)};
+  }
   /// theta - numerator / (root scale + eps), the largest of which is as good as infinite.
   template <class L, class Numbers>
   static L finish(const Numbers& u, L theta, Fraction<L> move) {
@@ -124,7 +133,7 @@ struct RmsPropStep : RootStep {
   template <class L, class Numbers>
   static Fraction<L> begin(const Numbers& u, L g, L& s, L&) {
     s = madd(u.decay1, s, g * g);
-    return {u.eta * g, sqrt(s)};
+    return {u.eta * g, s};
   }
 };
 
@@ -137,7 +146,7 @@ struct AdamStep : RootStep {
   static Fraction<L> begin(const Numbers& u, L g, L& m, L& v) {
     m = madd(u.decay1, m, g);
     v = madd(u.decay2, v, g * g);
-    return {u.step * m, sqrt(v)};
+    return {u.step * m, v};
   }
   template <class L, class Numbers>
   static L finish(const Numbers& u, L theta, Fraction<L> move) {
@@ -148,7 +157,8 @@ struct AdamStep : RootStep {
 
 namespace detail {
 
-template <class Rule, bool Keep, bool Shrinks, class Scalar>
+/// With Shares, the divider has every other register's roots, the multiply-adds the rest.
+template <class Rule, bool Keep, bool Shrinks, bool Shares, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
   using L = Lanes<Scalar>;
   const L zero(Scalar(0)), l1(u.l1), l2(u.l2);
@@ -164,7 +174,8 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
     if constexpr (Keep) at.kept += column * arrays.stride;
     if constexpr (Keep && Rule::states > 0) at.next_first += column * arrays.stride;
     if constexpr (Keep && Rule::states > 1) at.next_second += column * arrays.stride;
-    const auto begin = [&](Index i, auto load, auto store, L& first, L& second) __attribute__((always_inline)) {
+    const auto begin = [&](Index i, auto load, auto store, L& first, L& second, bool by_steps)
+        __attribute__((always_inline)) {
       L g = load(at.g + i);
       if constexpr (Rule::states > 0) first = load(at.first + i);
       if constexpr (Rule::states > 1) second = load(at.second + i);
@@ -174,7 +185,7 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
         g = madd(l2, theta, g);
         g = g + select(theta == zero, zero, copysign(l1, theta));
       }
-      return Rule::begin(numbers, g, first, second);
+      return Rule::take_root(Rule::begin(numbers, g, first, second), by_steps);
     };
     const auto store_states = [&](Index i, auto store, L first, L second) __attribute__((always_inline)) {
       if constexpr (Rule::states > 0) store(first, (Keep ? at.next_first : at.first) + i);
@@ -183,7 +194,7 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
     const auto step = [&](Index i, auto load, auto store) __attribute__((always_inline)) {
       L first = zero, second = zero;
       const L theta = load(at.theta + i);
-      store(Rule::finish(numbers, theta, begin(i, load, store, first, second)), at.theta + i);
+      store(Rule::finish(numbers, theta, begin(i, load, store, first, second, false)), at.theta + i);
       store_states(i, store, first, second);
     };
     const auto load = [](const Scalar* from) __attribute__((always_inline)) { return L::load(from); };
@@ -191,21 +202,21 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
     Index i = 0;
     if constexpr (constexpr Index ahead = Rule::ahead * L::size; ahead > 0) {
       if (n >= ahead && arrays.columns == 1) {  // short columns of a wide layer come from afar, and then it is slower
-        const auto start = [&](Index at_first) __attribute__((always_inline)) {
+        const auto start = [&](Index at_first, int k) __attribute__((always_inline)) {
           L first = zero, second = zero;
-          const auto move = begin(at_first, load, store, first, second);
+          const auto move = begin(at_first, load, store, first, second, Shares && k % 2 == 1);
           store_states(at_first, store, first, second);
           return move;
         };
         const auto finish = [&](Index at_first, auto move) __attribute__((always_inline)) {
           Rule::finish(numbers, L::load(at.theta + at_first), move).store(at.theta + at_first);
         };
-        decltype(start(0)) moves[Rule::ahead];
-        for (int k = 0; k < Rule::ahead; ++k) moves[k] = start(k * L::size);
+        decltype(start(0, 0)) moves[Rule::ahead];
+        for (int k = 0; k < Rule::ahead; ++k) moves[k] = start(k * L::size, k);
         for (; i + 2 * ahead <= n; i += ahead) {
 #pragma GCC unroll 8
           for (int k = 0; k < Rule::ahead; ++k) {
-            const auto next = start(i + ahead + k * L::size);
+            const auto next = start(i + ahead + k * L::size, k);
             finish(i + k * L::size, std::exchange(moves[k], next));
           }
         }
@@ -225,11 +236,16 @@ void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
 /// One step of Rule.
 template <class Rule, class Scalar>
 void update(const Update<Scalar>& u, const UpdateArrays<Scalar>& arrays) {
-  const auto step = [&](auto shrinks) {
+  const auto pass = [&](auto shrinks, auto shares) {
     if (arrays.kept)
-      detail::update<Rule, true, shrinks()>(u, arrays);
+      detail::update<Rule, true, shrinks(), shares()>(u, arrays);
     else
-      detail::update<Rule, false, shrinks()>(u, arrays);
+      detail::update<Rule, false, shrinks(), shares()>(u, arrays);
+  };
+  const auto step = [&](auto shrinks) {
+    if constexpr (Rule::ahead > 0 && roots_may_be_slow<Lanes<Scalar>>)
+      if (roots_are_slow()) return pass(shrinks, std::true_type{});
+    pass(shrinks, std::false_type{});
   };
   if constexpr (Rule::can_shrink)
     if (u.shrink != Scalar(0)) return step(std::true_type{});
