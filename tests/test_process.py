@@ -93,6 +93,37 @@ assert threading.active_count() == threads
 """)
 
 
+def test_python_has_subnormal_numbers_during_training_too():
+    """A cost, a callback, a signal handler, and threads that are started there."""
+    answer("""
+import signal, threading
+from concurrent.futures import ThreadPoolExecutor
+import bpnet
+import numpy as np
+tiny, found = 1e-310, {}
+pools = []
+def look(where):
+    found[where] = tiny * 1.0 == tiny
+    if not pools:
+        pools.append(ThreadPoolExecutor(1))
+    found["pool in " + where] = pools[0].submit(lambda: tiny * 1.0 == tiny).result()
+def cost(a, y):
+    look("cost")
+    signal.raise_signal(signal.SIGUSR1)
+    return ((a - y) ** 2).sum(1) / 2, a - y
+signal.signal(signal.SIGUSR1, lambda *_: look("handler"))
+x = np.full((2000, 4), 0.5)
+net = bpnet.Network([4, 30, 2], seed=0)
+net.fit(x, x[:, :2], epochs=1, cost=cost)
+net.fit(x, x[:, :2], epochs=1, callback=lambda *_: look("callback"))
+signal.signal(signal.SIGALRM, lambda *_: look("handler in the middle"))
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+while "handler in the middle" not in found:
+    net.fit(x, x[:, :2], epochs=5)
+assert len(found) == 8 and all(found.values()), found
+""")
+
+
 def test_nothing_is_printed():
     done = run("""
 import bpnet, numpy as np
