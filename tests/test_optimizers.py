@@ -185,6 +185,28 @@ def test_means_of_equal_gradients_are_the_gradient(optimizer, dtype):
         np.testing.assert_allclose(net.parameters, wanted, rtol=rtol)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "eta"),
+    [
+        (bpnet.ExponentialDecay(initial=0.0, rate=10.0, steps=1), [0, 0]),
+        (bpnet.StepDecay(initial=0.0, factor=10.0, steps=1), [0, 0]),
+        (bpnet.ExponentialDecay(initial=1.0, rate=5e-324, steps=1000), [1, 0]),
+        (bpnet.StepDecay(initial=1.0, factor=5e-324, steps=1000), [1, 0]),
+    ],
+)
+def test_schedules_at_the_ends_of_the_numbers(schedule, eta):
+    """0 times whatever is 0, and nothing to the power of 0 is 1: no rate is a NaN, however many steps come."""
+    net = bpnet.Network([1, 1], output_activation="identity", init="zeros", dtype="float64")
+    trainer = bpnet.Trainer(net, optimizer=bpnet.SGD(learning_rate=schedule))
+    trainer.apply(np.ones(2))
+    assert net.parameters[0] == -eta[0]
+    for _ in range(1000):
+        trainer.apply(np.zeros(2))
+    before = net.parameters[0]
+    trainer.apply(np.ones(2))
+    assert before - net.parameters[0] == pytest.approx(eta[1], abs=1e-12)
+
+
 def test_optimizers_and_schedules_are_immutable_and_keyword_only():
     for made, name in ((bpnet.Adam(), "beta1"), (bpnet.StepDecay(initial=1.0, factor=0.5, steps=3), "steps")):
         with pytest.raises(AttributeError):

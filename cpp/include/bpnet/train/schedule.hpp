@@ -21,19 +21,26 @@ struct Schedule {
 
   /// The rate of step t, counted from 0.
   double operator()(Index t) const {
-    using S = engine::Single<double>;
     const double done = static_cast<double>(t) / steps;
     switch (kind) {
       case Kind::constant:
         break;
       case Kind::exponential:
-        return initial * engine::exp(engine::log(S(shape)) * S(done)).v;
+        return scaled(done);
       case Kind::step:
-        return initial * engine::exp(engine::log(S(shape)) * S(std::floor(done))).v;
+        return scaled(std::floor(done));
       case Kind::cosine:
-        return shape + (initial - shape) * 0.5 * (1 + engine::cos(S(3.14159265358979323846 * std::min(done, 1.0))).v);
+        return shape + (initial - shape) * 0.5 *
+                           (1 + engine::cos(engine::Single(3.14159265358979323846 * std::min(done, 1.0))).v);
     }
     return initial;
+  }
+
+ private:
+  /// initial shape^times, of which neither 0 infinity nor 0 log 0 makes a NaN.
+  double scaled(double times) const {
+    if (initial == 0 || times == 0) return initial;
+    return initial * engine::exp(engine::log(engine::Single(shape)) * engine::Single(times)).v;
   }
 };
 
