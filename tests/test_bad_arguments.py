@@ -149,6 +149,22 @@ def test_y(row, call):
     refused(call, error, words, y=y)
 
 
+def test_both_numbers_of_samples_are_named_where_y_is_out_of_shape_too():
+    for y in (np.ones((3, 2)), np.ones((0, 2))):
+        for call in (bpnet.Network([1, 1]).fit, bpnet.Trainer(bpnet.Network([1, 1])).step):
+            with pytest.raises(ValueError, match=rf"y has {len(y)} samples, but x has 2"):
+                call(np.ones((2, 1)), y)
+
+
+@pytest.mark.parametrize("call", ["cost", "gradient", "fit"])
+@pytest.mark.parametrize("cost", [bpnet.Huber(delta=1e-46), bpnet.Quantile(q=1e-50), bpnet.Quantile(q=1 - 1e-12)])
+def test_the_number_of_a_cost_must_lie_in_its_range_in_float32_too(call, cost):
+    x, y = np.ones((2, 1)), np.full((2, 1), 0.5)
+    getattr(bpnet.Network([1, 1], dtype="float64"), call)(x, y, cost=cost)
+    with pytest.raises(ValueError, match=r"(delta of huber|q of quantile) is .* in float32, but must lie between"):
+        getattr(bpnet.Network([1, 1]), call)(x, y, cost=cost)
+
+
 @pytest.mark.parametrize("call", ["cost", "gradient", "fit", "step"])
 def test_a_vector_never_becomes_a_square(call):
     """y (m,) against outputs (m, 1) is m targets, and (1,) is not five."""

@@ -306,7 +306,7 @@ void bind_one(py::module_& module, const char* name) {
       .def(
           "check_cost",
           [](const Self& self, const PyCost& by) {
-            if (!by.function) by.cost.check(self.net.activation(self.net.depth()));
+            if (!by.function) by.cost.check<Scalar>(self.net.activation(self.net.depth()));
           },
           py::arg("cost"));
 }

@@ -30,6 +30,8 @@ def warn_of_targets_out_of_range(net: Network, y: ArrayLike) -> None:
                 "Take net.normalize(x) alone",
             )
         return
+    if y.ndim > 1 and y.shape[1:] != (net.sizes[-1],):  # refused later, beside x
+        return
     if net._native.targets_in_range(y):
         return
     low, high = float(np.fmin.reduce(y, axis=None)), float(np.fmax.reduce(y, axis=None))  # which pass over NaN

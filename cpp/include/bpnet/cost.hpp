@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cmath>
+#include <sstream>
 
 #include "bpnet/activation.hpp"
 #include "bpnet/engine/elementwise.hpp"
@@ -236,8 +237,18 @@ class Cost {
   const char* name() const { return row().name; }
   bool is_cross_entropy() const { return index_ == count - 1; }
 
-  /// std::invalid_argument where the outputs of `output` may leave the range that this cost is defined on.
+  /// std::invalid_argument where the outputs of `output` may leave the range that this cost is defined on, or its
+  /// parameter its own once it is a Scalar.
+  template <class Scalar>
   void check(Activation output) const {
+    const auto& range = row().parameter;
+    if (const auto rounded = static_cast<Scalar>(parameter_); !(rounded > range.low && rounded < range.high)) {
+      std::ostringstream text;
+      text << range.name << " of " << name() << " is " << parameter_ << ", which is " << rounded << " in "
+           << (sizeof(Scalar) == 4 ? "float32" : "float64") << ", but must lie between " << range.low << " and "
+           << range.high;
+      throw std::invalid_argument(text.str());
+    }
     if (output.low() < row().low || output.high() > row().high)
       throw std::invalid_argument(std::string("cost '") + name() + "' needs outputs " +
                                   (row().high == 1 ? "within [0, 1]" : "of at least 0") + ", but output_activation '" +

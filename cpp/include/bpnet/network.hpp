@@ -143,7 +143,7 @@ class Network : public Model<Scalar_> {
                                   std::to_string(batch.x.count));
     if (batch.y.labels) check_labels(batch.y.values, call, pulse);
     check_weights(batch.weights, batch.x.count, pulse);
-    if (!batch.cost.custom) batch.cost.cost.check(this->activation(depth()));
+    if (!batch.cost.custom) batch.cost.cost.template check<Scalar>(this->activation(depth()));
   }
 
  private:
