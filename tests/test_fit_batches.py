@@ -291,6 +291,37 @@ def test_no_more_is_read_ahead_than_asked_for(data):
     assert most <= 4  # one that is trained on, two that wait, one being counted as trained
 
 
+def test_as_many_as_you_like_may_be_read_ahead(data):
+    trainer, plain = make(), make()
+    trainer.fit_batches(slowly(cut(data)), prefetch=10**15)
+    plain.fit_batches(cut(data), prefetch=0)
+    assert bits(trainer.net.parameters) == bits(plain.net.parameters)
+
+
+def test_where_no_thread_can_be_started_reading_needs_none(data, monkeypatch):
+    started = threading.Thread.start
+
+    def start(thread):
+        if thread.name == "bpnet reader":
+            raise RuntimeError("can't start new thread")
+        started(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    ended = []
+
+    def batches():
+        try:
+            yield from slowly(cut(data))
+        finally:
+            ended.append(threading.get_ident())
+
+    trainer, plain = make(), make()
+    trainer.fit_batches(batches())
+    plain.fit_batches(cut(data), prefetch=0)
+    assert bits(trainer.net.parameters) == bits(plain.net.parameters)
+    assert ended == [threading.get_ident()]
+
+
 def test_quick_batches_are_read_where_they_are(data):
     """No thread for what takes no time: handing over would cost more."""
     seen = set()

@@ -48,7 +48,7 @@ class Reader:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._ready: SimpleQueue[Batch | BaseException | None] = SimpleQueue()  # None: the end
-        self._room: SimpleQueue[None] = SimpleQueue()  # one for each batch that may be read
+        self._room = threading.Semaphore(ahead)  # counts the batches that may be read
         self._finished: SimpleQueue[None] = SimpleQueue()  # one for each batch that was trained on
         self._behind = 0  # batches given by the thread, but not known to be finished
 
@@ -59,7 +59,7 @@ class Reader:
         if self._thread is None:
             return _close(self._iterator)
         self._stopping = True
-        self._room.put(None)
+        self._room.release()
         self._finished.put(None)
         self._thread.join(_PATIENCE)
 
@@ -81,15 +81,19 @@ class Reader:
         return None if given is _END else _arrays(next(self._numbers), given, copied=self._ahead > 0)
 
     def _from_thread(self) -> Iterator[Batch]:
-        for _ in range(self._ahead):
-            self._room.put(None)
         context = copy_context()  # np.errstate and its like hold there too
         self._thread = threading.Thread(target=context.run, args=(self._run,), name="bpnet reader", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except (RuntimeError, MemoryError):  # there are too many already: then without
+            self._thread = None
+            while (batch := self._next()) is not None:
+                yield batch
+            return
         while (item := self._ready.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
-            self._room.put(None)
+            self._room.release()
             yield item
             self._finished.put(None)
 
@@ -107,7 +111,7 @@ class Reader:
     def _read(self) -> None:
         try:
             while True:
-                self._room.get()
+                self._room.acquire()
                 if self._stopping:
                     return
                 batch = self._next()
