@@ -339,6 +339,31 @@ def test_what_a_subclass_overrides_is_kept_out_of_files_and_copies(tmp_path):
         assert (twin.parameters == plain.parameters).all()
 
 
+class Slotted(bpnet.Network):
+    __slots__ = ("__hidden", "empty", "tag")
+
+    def hide(self, value=None):
+        if value is not None:
+            self.__hidden = value
+        return self.__hidden
+
+
+class SlottedMore(Slotted):
+    __slots__ = "more"
+
+
+@pytest.mark.parametrize("kind", [Slotted, SlottedMore])
+def test_slots_of_a_subclass_are_attributes_too(kind):
+    net = kind([3, 2], seed=0)
+    net.tag = 5
+    net.hide(7)
+    if kind is SlottedMore:
+        net.more = "more"
+    for twin in (net.copy(), copy.deepcopy(net), pickle.loads(pickle.dumps(net)), net.astype("float64")):
+        assert type(twin) is kind and twin.tag == 5 and twin.hide() == 7 and not hasattr(twin, "empty")
+        assert kind is Slotted or twin.more == "more"
+
+
 @pytest.mark.parametrize("taken", [None, 0, -1])
 def test_a_raw_file_that_takes_nothing_is_an_oserror(taken):
     class Full(io.RawIOBase):

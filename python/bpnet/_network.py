@@ -535,7 +535,20 @@ class Network:
         """For copy and pickle: the bytes of the file, and whatever attributes a subclass has."""
         from ._serialization import from_bytes, to_bytes
 
-        return from_bytes, (to_bytes(self), type(self)), getattr(self, "__dict__", None)
+        attributes, slots = getattr(self, "__dict__", None), self._slots_of_subclass()
+        return from_bytes, (to_bytes(self), type(self)), (attributes, slots) if slots else attributes
+
+    def _slots_of_subclass(self) -> dict[str, Any]:
+        """What a subclass keeps in slots, by the attributes' names."""
+        found = {}
+        for kind in type(self).__mro__[: type(self).__mro__.index(Network)]:
+            names = kind.__dict__.get("__slots__", ())
+            for name in [names] if isinstance(names, str) else names:
+                if name.startswith("__") and not name.endswith("__"):
+                    name = f"_{kind.__name__.lstrip('_')}{name}"
+                if name not in ("__dict__", "__weakref__") and hasattr(self, name):
+                    found[name] = getattr(self, name)
+        return found
 
     def astype(self, dtype: DTypeLike) -> Self:
         """A copy in another dtype.
@@ -558,7 +571,7 @@ class Network:
             twin._native.set_normalization(
                 now["input_shift"], now["input_scale"], now["output_shift"], now["output_scale"]
             )
-        for name, value in getattr(self, "__dict__", {}).items():  # what a subclass has
+        for name, value in {**getattr(self, "__dict__", {}), **self._slots_of_subclass()}.items():  # of a subclass
             setattr(twin, name, value)
         return twin
 
