@@ -4,6 +4,8 @@ import array
 import subprocess
 import sys
 import tempfile
+from collections import UserList, deque
+from typing import NamedTuple
 
 import bpnet
 import numpy as np
@@ -388,6 +390,15 @@ calls(x, y, w, out)
 """)
 
 
+class MyList(list):
+    pass
+
+
+class Two(NamedTuple):
+    a: object
+    b: object
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -396,6 +407,10 @@ calls(x, y, w, out)
         [[1.0, 2.0, 3.0], [np.ma.masked, 1.0, 2.0]],
         ([1.0, 2.0, 3.0], (1.0, 2.0, np.ma.array(5.0, mask=True))),
         [np.ma.array([1.0, 2.0, 3.0])],
+        MyList([np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0])]),
+        Two(np.ma.array([1.0, 2.0, 3.0]), np.ma.array([1.0, 2.0, 3.0])),
+        deque([[1.0, 2.0, 3.0], np.ma.array([1.0, 2.0, 3.0])]),
+        UserList([UserList([1.0, 2.0, np.ma.masked])]),
     ],
 )
 def test_masked_numbers_in_lists_are_refused(values):

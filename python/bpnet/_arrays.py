@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import UserList, deque
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike, NDArray
 
+_LISTS = (list, tuple, deque, UserList)
 _PLAIN = {float, int, bool}
 _NUMPYS_WAYS = ("__array__", "__array_interface__", "__array_struct__")
 _FLOAT_SIZES = (2, 4, 8, np.dtype(np.longdouble).itemsize)
@@ -53,7 +57,7 @@ def _converted(name: str, values: Any) -> NDArray[Any]:
     """What is no array yet. A subclass is kept, so that a mask is seen."""
     if values is None:
         raise TypeError(f"{name} is None, but must be an array of real numbers")
-    is_list = type(values) is list or type(values) is tuple
+    is_list = isinstance(values, _LISTS)
     if is_list and _holds_mask(values):
         _refuse_masks(name, values)  # NumPy would drop them
     try:
@@ -64,14 +68,14 @@ def _converted(name: str, values: Any) -> NDArray[Any]:
         raise TypeError(f"{_whose(name, values)} cannot be read as an array of real numbers: {error}") from error
 
 
-def _holds_mask(values: list[Any] | tuple[Any, ...], depth: int = 64) -> bool:
+def _holds_mask(values: Iterable[Any], depth: int = 64) -> bool:
     """Whether a list, or one inside it, as deep as NumPy goes, has a masked array or number."""
     types = set(map(type, values))
     if types <= _PLAIN:
         return False
     if any(issubclass(t, np.ma.MaskedArray) for t in types):
         return True
-    lists = (v for v in values if type(v) is list or type(v) is tuple)
+    lists = (v for v in values if isinstance(v, _LISTS))
     return depth > 0 and any(_holds_mask(v, depth - 1) for v in lists)
 
 
