@@ -101,6 +101,15 @@ def test_normalisation_travels_as_modules(sides, dtype):
         assert ours is None or bits(ours) == bits(theirs)
 
 
+def test_to_torch_is_on_the_cpu_whatever_the_default_is():
+    net = random_net([5, 7, 3], "tanh", "sigmoid")
+    net.normalize(X, X[:, :3])
+    with torch.device("meta"):
+        model = bpnet.to_torch(net)
+    assert {tensor.device.type for tensor in model.state_dict().values()} == {"cpu"}
+    assert_same(net, model)
+
+
 def test_the_copies_are_independent_and_torch_draws_no_numbers():
     net = random_net([5, 4, 3], dtype="float32")
     torch.manual_seed(0)
@@ -190,6 +199,13 @@ def test_batch_norm(where):
     assert (net.input_shift is not None) == (where in ("front", "everywhere"))
     assert (net.output_shift is not None) == (where in ("end", "everywhere"))
     assert_same(net, nn.Sequential(*parts))
+
+
+def test_a_batch_norm_without_a_bias():
+    norm = batch_norm(6, 1)
+    norm.bias = None
+    model = nn.Sequential(nn.Linear(5, 6).double(), norm, nn.Tanh(), nn.Linear(6, 3).double())
+    assert_same(bpnet.from_torch(model), model)
 
 
 def test_a_batch_norm_with_negative_weights_is_folded():

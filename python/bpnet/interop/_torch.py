@@ -231,6 +231,7 @@ def _add_batch_norm(chain: Chain, where: str, module: Any) -> None:
     chain.affine(where, "divide", np.sqrt(variance + module.eps))
     if module.weight is not None:
         chain.affine(where, "multiply", _array(where, module.weight))
+    if module.bias is not None:
         chain.affine(where, "add", _array(where, module.bias))
 
 

@@ -13,8 +13,8 @@ class Standardize(nn.Module):  # type: ignore[misc,unused-ignore]  # torch may b
 
     def __init__(self, shift: Any, scale: Any) -> None:
         super().__init__()
-        self.register_buffer("shift", torch.as_tensor(shift))
-        self.register_buffer("scale", torch.as_tensor(scale))
+        self.register_buffer("shift", torch.as_tensor(shift, device="cpu"))
+        self.register_buffer("scale", torch.as_tensor(scale, device="cpu"))
 
     def forward(self, x: Any) -> Any:
         return (x - self.shift) / self.scale
@@ -25,8 +25,8 @@ class Rescale(nn.Module):  # type: ignore[misc,unused-ignore]
 
     def __init__(self, scale: Any, shift: Any) -> None:
         super().__init__()
-        self.register_buffer("scale", torch.as_tensor(scale))
-        self.register_buffer("shift", torch.as_tensor(shift))
+        self.register_buffer("scale", torch.as_tensor(scale, device="cpu"))
+        self.register_buffer("shift", torch.as_tensor(shift, device="cpu"))
 
     def forward(self, x: Any) -> Any:
         return x * self.scale + self.shift
