@@ -1,6 +1,10 @@
 /// The few types that every other header speaks in.
 #pragma once
 
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "bpnet counts on IEEE arithmetic: compile what includes it without -ffast-math"
+#endif
+
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"  // GCC 12 on its own AVX-512 intrinsics, where Eigen uses them
@@ -11,6 +15,10 @@
 #include <Eigen/Core>
 #endif
 
+#if !defined(EIGEN_VECTORIZE)
+#error "bpnet computes with Eigen's packets, which EIGEN_DONT_VECTORIZE and EIGEN_MAX_ALIGN_BYTES=0 do away with"
+#endif
+
 #include <cstdint>
 
 namespace bpnet {
@@ -19,7 +27,7 @@ using Index = Eigen::Index;
 
 /// A matrix as the equations have it: column-major, one sample a column.
 template <class Scalar>
-using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic>;
+using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::ColMajor>;
 template <class Scalar>
 using Vector = Eigen::Matrix<Scalar, Eigen::Dynamic, 1>;
 
