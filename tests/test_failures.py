@@ -106,6 +106,50 @@ def test_a_row_that_a_callback_spoils_is_named(data):
     assert bits(net.parameters) == spoil.parameters
 
 
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("which", ["sample_weight", "validation sample_weight"])
+def test_a_weight_that_a_callback_spoils_is_named(which, spoilt, data):
+    w = np.ones(M)
+    net = make()
+
+    def spoil(trainer, epoch, history):
+        spoil.parameters = bits(net.parameters)
+        w[7] = spoilt
+
+    options = {"validation": (*data, w)} if which.startswith("validation") else {"sample_weight": w}
+    with pytest.raises(ValueError, match=rf"^{which}.*\b7\b"):
+        net.fit(*data, epochs=3, callback=spoil, **options)
+    assert bits(net.parameters) == spoil.parameters
+
+
+def test_weights_that_a_callback_sets_to_zero_are_refused(data):
+    w = np.ones(M)
+
+    def spoil(trainer, epoch, history):
+        w[:] = 0
+
+    with pytest.raises(ValueError, match="sample_weight"):
+        make().fit(*data, epochs=3, sample_weight=w, callback=spoil)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_subnormal_weights_are_zeros_to_a_training_step(dtype, data):
+    x, y = data
+    tiny = float(np.finfo(dtype).smallest_subnormal) * 1000
+    half = np.where(np.arange(M) < M // 2, 1, tiny).astype(dtype)
+    options = {"batch_size": M // 4, "shuffle": False, "epochs": 2}
+    net, same = make(dtype), make(dtype)
+    steps = net.fit(x, y, sample_weight=half, **options).steps
+    assert steps == same.fit(x, y, sample_weight=half * (half == 1), **options).steps == 4
+    assert bits(net.parameters) == bits(same.parameters)
+    trainer = bpnet.Trainer(net)
+    assert trainer.step(x, y, sample_weight=np.full(M, tiny, dtype)) == 0
+    assert trainer.steps == 0
+    with pytest.raises(ValueError, match="subnormal"):
+        net.fit(x, y, sample_weight=np.full(M, tiny, dtype), **options)
+    assert bits(net.parameters) == bits(same.parameters)
+
+
 def test_a_negative_weight_is_named(data):
     w = np.ones(M)
     w[42] = -1
@@ -203,6 +247,28 @@ def test_earlier_gradients_count_for_divergence(nesterov):
         trainer.apply(np.zeros(2))
     assert bits(net.parameters) == before
     assert trainer.steps == 1
+
+
+STATES_OUT_OF_RANGE = {
+    "a root that forgets at once": (bpnet.RMSProp(rho=0.0), "float32", [1e20, 1.0]),
+    "the same for Adam": (bpnet.Adam(beta2=0.0), "float32", [1e20, 1.0]),
+    "in double": (bpnet.Adam(beta2=0.0), "float64", [1e160, 1.0]),
+    "a mean that outlives it": (bpnet.Adam(learning_rate=1e3, beta2=0.0, eps=1e-19), "float32", [1e18, 0.0]),
+}
+
+
+@pytest.mark.parametrize("row", STATES_OUT_OF_RANGE)
+def test_states_out_of_range_count_for_divergence(row):
+    """apply and step never return with parameters that are not finite, whatever came before."""
+    optimizer, dtype, gradients = STATES_OUT_OF_RANGE[row]
+    net = bpnet.Network([1, 1], output_activation="identity", init="zeros", dtype=dtype, seed=0)
+    trainer = bpnet.Trainer(net, optimizer=optimizer)
+    with pytest.raises(bpnet.DivergenceError):
+        for g in gradients:
+            before, steps = bits(net.parameters), trainer.steps
+            trainer.apply(np.array([g, 0.0]))
+            assert np.isfinite(net.parameters).all()
+    assert bits(net.parameters) == before and trainer.steps == steps
 
 
 def test_divergence_in_batches_names_their_epoch():

@@ -368,7 +368,7 @@ def test_standardised_class_labels_warn(data):
 
 def test_a_refused_step_does_not_use_up_the_warning(data):
     trainer = bpnet.Trainer(bpnet.Network([3, 1], seed=0))
-    with pytest.raises(ValueError, match="y has shape"):
+    with pytest.raises(ValueError, match="y has 2 samples, but x has 30"):
         trainer.step(data[0], np.zeros((2, 3)))
     with pytest.warns(bpnet.TargetRangeWarning):
         trainer.step(data[0], np.full(30, 9.0))

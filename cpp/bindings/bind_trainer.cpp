@@ -134,9 +134,9 @@ class TypedTrainer : public PyTrainer {
         const py::object stop = gil.call([&] { return on_epoch(epoch.number, epoch.cost, epoch.validation_cost); });
         const int truth = gil.call([&] { return PyObject_IsTrue(stop.ptr()); });
         if (truth < 0) throw py::error_already_set();
-        // The core trusts labels that it has looked through, but a callback may have written to them.
-        if (data.y.labels) self_.net.check_batch(data.batch(holder_.use()));
-        if (validation_batch && held_out->y.labels) check_validation(*validation_batch);
+        // The core trusts labels and weights that it has looked through, but a callback may have written to them.
+        if (data.y.labels || data.weights) self_.net.check_batch(data.batch(holder_.use()));
+        if (validation_batch && (held_out->y.labels || held_out->weights)) check_validation(*validation_batch);
         return truth == 1;
       };
     History history;

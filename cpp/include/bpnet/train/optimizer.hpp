@@ -18,6 +18,22 @@ struct Optimizer {
   double eps = 1e-8;         ///< (O2), (O3)
   double weight_decay = 0;   ///< (O4) lambda
   bool decay_biases = true;  ///< whether (O4) shrinks biases too
+
+  /// Whether a step by a gradient of ordinary size may be a long one because an earlier gradient was not: a sum of
+  /// gradients alone, or one that a root below it forgets sooner; and a root that forgets all at once makes 0 infinity.
+  bool moves_by_the_past() const {
+    switch (rule) {
+      case Rule::momentum:
+      case Rule::nesterov:
+        return true;
+      case Rule::rmsprop:
+        return static_cast<float>(decay1) == 0;
+      case Rule::adam:
+        return !(decay1 * decay1 < 0.99 * decay2);  // else |m| / sqrt(v) of the plain sums is below 10
+      default:
+        return false;
+    }
+  }
 };
 
 /// (O1)

@@ -43,7 +43,7 @@ class Trainer {
         seed_(seed),
         state_(optimizer.rule, net.n_parameters()),
         nabla_(net.n_parameters()) {
-    if (!cost_.custom) cost_.cost.check(net.activation(net.depth()));
+    if (!cost_.custom) cost_.cost.template check<Scalar>(net.activation(net.depth()));
   }
 
   const Network<Scalar>& network() const { return net_; }
@@ -76,13 +76,16 @@ class Trainer {
     const Scalar most = kernels<Scalar>().largest(g, n);
     if (!std::isfinite(most)) diverged("the gradient is not finite");
     // With numbers of ordinary size no rule leaves the range of Scalar; only beyond is a way back worth its copy.
-    const bool divides = optimizer_.rule == Rule::rmsprop || optimizer_.rule == Rule::adam;    // by eps where g is 0
-    const bool sums = optimizer_.rule == Rule::momentum || optimizer_.rule == Rule::nesterov;  // earlier gradients
-    const bool ordinary = most < Scalar(1e12) && optimizer_.rate(state_.steps) < 1e6 && penalties_.l1 < 1e6 &&
-                          penalties_.l2 < 1e6 && optimizer_.weight_decay < 1e6 &&
-                          !(divides && optimizer_.eps < 1e-20) &&
-                          !(sums && kernels<Scalar>().largest(state_.first.data(), n) >= Scalar(1e12)) &&
-                          kernels<Scalar>().largest(net_.theta().data(), n) < Scalar(1e12);
+    const bool divides = optimizer_.rule == Rule::rmsprop || optimizer_.rule == Rule::adam;  // by eps where g is 0
+    const auto small = [n](const Scalar* numbers) {
+      return kernels<Scalar>().largest(numbers, n) < Scalar(1e12);  // false where there is a NaN
+    };
+    const bool ordinary =
+        most < Scalar(1e12) && optimizer_.rate(state_.steps) < 1e6 && penalties_.l1 < 1e6 && penalties_.l2 < 1e6 &&
+        optimizer_.weight_decay < 1e6 && !(divides && optimizer_.eps < 1e-20) &&
+        (!optimizer_.moves_by_the_past() ||
+         (small(state_.first.data()) && (state_.second.data() == nullptr || small(state_.second.data())))) &&
+        small(net_.theta().data());
     if (ordinary) return update(g);
     const Snapshot<Scalar> before = snapshot();
     update(g);
@@ -206,17 +209,23 @@ class Trainer {
     double sum = 0, total = 0;
     for (Index begin = 0; begin < m; begin += options.batch_size) {
       data.rows = {begin, std::min(options.batch_size, m - begin), order ? &*order : nullptr};
-      const double weight = detail::total_weight(data.weights, data.rows, pulse);
+      const double weight = total_weight(data, pulse);
       if (!(weight > 0)) continue;
       sum += descend(data, call, pulse) * weight;
       total += weight;
     }
     if (!kernels<Scalar>().all_finite(net_.theta().data(), net_.n_parameters()))
       diverged("the parameters are no longer finite", epochs_);
+    if (!(total > 0)) throw std::invalid_argument("sample_weight has nothing above 0 but subnormal numbers");
     return sum / total;
   }
 
+  static double total_weight(const Batch<Scalar>& batch, engine::Pulse& pulse) {
+    const engine::WithoutSubnormals here;
+    return detail::total_weight(batch.weights, batch.rows, pulse);
+  }
   static bool all_zero(const Batch<Scalar>& batch, engine::Pulse& pulse) {
+    const engine::WithoutSubnormals here;
     if (batch.weights.values->count != batch.x.count) return false;
     for (Index s = 0; s < batch.x.count; ++s) {
       if (batch.weights[s] != 0) return false;
