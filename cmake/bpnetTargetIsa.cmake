@@ -9,7 +9,9 @@
 #   native     the machine that compiles
 #
 # Every source of one program or library that includes bpnet must have the same level: inline functions of two levels
-# would be merged at link time, and the older machine would meet instructions that it does not know.
+# would be merged at link time, and the older machine would meet instructions that it does not know. Shared libraries of
+# different levels that one process loads are compiled with -fvisibility=hidden: else the one that comes first lends the
+# others its kernels.
 function(bpnet_target_isa target level)
   set(processor "${CMAKE_SYSTEM_PROCESSOR}")
   if(APPLE AND CMAKE_OSX_ARCHITECTURES)
