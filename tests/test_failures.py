@@ -253,6 +253,12 @@ STATES_OUT_OF_RANGE = {
     "a root that forgets at once": (bpnet.RMSProp(rho=0.0), "float32", [1e20, 1.0]),
     "the same for Adam": (bpnet.Adam(beta2=0.0), "float32", [1e20, 1.0]),
     "in double": (bpnet.Adam(beta2=0.0), "float64", [1e160, 1.0]),
+    "a decay that is subnormal": (bpnet.Adam(beta1=0.0, beta2=1e-40), "float32", [1e20, 1.0]),
+    "a rate that rises": (
+        bpnet.Adam(learning_rate=bpnet.CosineDecay(initial=0, final=1e5, steps=1)),
+        "float32",
+        [1e38, 0.0],
+    ),
     "a mean that outlives it": (bpnet.Adam(learning_rate=1e3, beta2=0.0, eps=1e-19), "float32", [1e18, 0.0]),
 }
 

@@ -1,6 +1,7 @@
 /// The optimizers: options a user sets, and the state that goes from step to step. (O1) to (O4)
 #pragma once
 
+#include <limits>
 #include <string_view>
 
 #include "bpnet/model.hpp"
@@ -19,16 +20,19 @@ struct Optimizer {
   double weight_decay = 0;   ///< (O4) lambda
   bool decay_biases = true;  ///< whether (O4) shrinks biases too
 
-  /// Whether a step by a gradient of ordinary size may be a long one because an earlier gradient was not: a sum of
-  /// gradients alone, or one that a root below it forgets sooner; and a root that forgets all at once makes 0 infinity.
-  bool moves_by_the_past() const {
+  /// Whether step t by a gradient of ordinary size may be a long one because an earlier gradient was not: by a sum of
+  /// gradients alone, by one that the root below it forgets sooner, or that the rate takes out of range before they are
+  /// divided. And what a decay of 0 makes of an infinite square is a NaN.
+  bool moves_by_the_past(Index t) const {
+    const auto forgets_at_once = [](double decay) { return decay < std::numeric_limits<float>::min(); };
     switch (rule) {
       case Rule::momentum:
       case Rule::nesterov:
         return true;
       case Rule::rmsprop:
-        return static_cast<float>(decay1) == 0;
+        return forgets_at_once(decay1);
       case Rule::adam:
+        if (forgets_at_once(decay2) || rate(t) > 1) return true;
         return !(decay1 * decay1 < 0.99 * decay2);  // else |m| / sqrt(v) of the plain sums is below 10
       default:
         return false;

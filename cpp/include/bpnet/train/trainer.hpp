@@ -83,7 +83,7 @@ class Trainer {
     const bool ordinary =
         most < Scalar(1e12) && optimizer_.rate(state_.steps) < 1e6 && penalties_.l1 < 1e6 && penalties_.l2 < 1e6 &&
         optimizer_.weight_decay < 1e6 && !(divides && optimizer_.eps < 1e-20) &&
-        (!optimizer_.moves_by_the_past() ||
+        (!optimizer_.moves_by_the_past(state_.steps) ||
          (small(state_.first.data()) && (state_.second.data() == nullptr || small(state_.second.data())))) &&
         small(net_.theta().data());
     if (ordinary) return update(g);
