@@ -419,7 +419,8 @@ def test_masked_numbers_in_lists_are_refused(values):
 
 
 def test_a_list_inside_itself_is_refused():
-    values = [1.0]
-    values.append(values)
-    with pytest.raises(TypeError, match="^x "):
-        bpnet.Network([2, 1]).predict(values)
+    for times in (1, 2):
+        values = [1.0, 2.0]
+        values[1:] = [values] * times
+        with pytest.raises(TypeError, match="^x "):
+            bpnet.Network([2, 1]).predict(values)

@@ -68,15 +68,20 @@ def _converted(name: str, values: Any) -> NDArray[Any]:
         raise TypeError(f"{_whose(name, values)} cannot be read as an array of real numbers: {error}") from error
 
 
-def _holds_mask(values: Iterable[Any], depth: int = 64) -> bool:
-    """Whether a list, or one inside it, as deep as NumPy goes, has a masked array or number."""
-    types = set(map(type, values))
-    if types <= _PLAIN:
-        return False
-    if any(issubclass(t, np.ma.MaskedArray) for t in types):
-        return True
-    lists = (v for v in values if isinstance(v, _LISTS))
-    return depth > 0 and any(_holds_mask(v, depth - 1) for v in lists)
+def _holds_mask(values: Iterable[Any]) -> bool:
+    """Whether a list, or one inside it, has a masked array or number."""
+    waiting, seen = [values], {id(values)}  # a list may hold itself, or another one twice
+    while waiting:
+        inside = waiting.pop()
+        types = set(map(type, inside))
+        if types <= _PLAIN:
+            continue
+        if any(issubclass(t, np.ma.MaskedArray) for t in types):
+            return True
+        new = {id(v): v for v in inside if isinstance(v, _LISTS) and id(v) not in seen}
+        seen.update(new)
+        waiting.extend(new.values())
+    return False
 
 
 def _whose(name: str, values: object) -> str:
