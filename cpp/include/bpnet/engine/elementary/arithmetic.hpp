@@ -87,9 +87,9 @@ template <class L>
 /// A bit pattern less half of that of x is one of 1/sqrt(x) within 3.5 %.
 inline constexpr BitsOf<double> inverse_root_guess = 0x5fe6eb50c7b537a9u;
 
-/// sqrt(x), correctly rounded as the divider's: doubles by Newton steps, where that can be. y is 1/sqrt(x) within 3.5
-/// %, then, by a step of third order that is fitted to that, within 2.6e-5. With g near sqrt(x) and h near 1/(2
-/// sqrt(x)), a step makes the relative error e to 1.5 e^2.
+/// sqrt(x), correctly rounded as the divider's: doubles by Newton steps, where that can be. A step of third order that
+/// is fitted to the guess y of 1/sqrt(x) brings it within 2.6e-5; then g is near sqrt(x) and h near half of
+/// 1/sqrt(x), and each step makes their relative error e to 1.5 e^2.
 ///
 /// For x in [1, 4), the last h is within 2^-51.6 of itself and the last g but one within 1.1 2^-53, so what is rounded
 /// to the result is within 2^-104 of sqrt(x). Were it rounded to another number than sqrt(x) is, the halfway point
