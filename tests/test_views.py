@@ -285,8 +285,17 @@ class Owner:
         assert trainer is self.held
 
 
+@pytest.fixture
+def little_to_collect():
+    """What the other tests have left is out of the collector's way: it would take seconds, dozens of times."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.mark.parametrize("kind", ["a cost", "a trainer", "a trainer with steps behind it"])
-def test_an_owner_whose_method_is_the_cost_is_collected(kind):
+def test_an_owner_whose_method_is_the_cost_is_collected(kind, little_to_collect):
     for _ in range(5):
         owner = Owner(kind)
         last = weakref.ref(owner)
