@@ -220,8 +220,10 @@ def test_rival_that_is_not_held_to_avx2_is_named_and_left_out(parts, monkeypatch
 @pytest.mark.skipif(not (shutil.which("c++") or os.environ.get("CXX")), reason="there is no C++ compiler")
 def test_cpp_stands_beside_python(tmp_path, monkeypatch):
     pytest.importorskip("cmake")
-    # The simplest level is compiled in half the time of the best.
+    # The simplest level is compiled in half the time of the best, and a little optimised in two thirds of that.
     monkeypatch.setenv("BPNET_ISA", bpnet.get_config()["isa_available"][-1])
+    monkeypatch.setenv("CMAKE_BUILD_TYPE", "None")
+    monkeypatch.setenv("CXXFLAGS", "-O1")
     options = ("--table", "training", "prediction", "--rows", "2-16-1", "--rivals", "numpy_")
     printed = run(
         *options, "--cpp", tmp_path / "programs", "--dtype", "float64", "--output", tmp_path / "out", seconds=900
