@@ -65,6 +65,7 @@ def test_package_holds_bpnet_headers_and_nothing_of_eigen():
     assert (package / "include" / "bpnet" / "bpnet.hpp").is_file()
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_example_builds_and_runs_from_the_installed_package(cmake_dir, tmp_path):
     source = shutil.copytree(EXAMPLE, tmp_path / "minimal")
