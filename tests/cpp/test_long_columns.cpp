@@ -1,5 +1,5 @@
-/// Layers with so many weights that some columns of them are read at a time, from one end to the other: the chains of
-/// plain loops, bit for bit.
+/// Layers of which some columns are read at a time: where they have so many weights, from one end to the other; where
+/// registers of them lie across two lines of L2, for all samples. The chains of plain loops, bit for bit.
 #include <algorithm>
 
 #include "bpnet/kernel_table.hpp"
@@ -45,6 +45,10 @@ int main() {
   for (const Index n_in : {1, 7, 8, 21}) {
     test_layer<float>(1000, n_in);
     test_layer<double>(1000, n_in);
+  }
+  for (const Index n_out : {5, 13, 30, 100}) {
+    test_layer<float>(n_out, 1900);
+    test_layer<double>(n_out, 901);
   }
   test_layer<float>(701, 401);
   test_layer<double>(501, 301);

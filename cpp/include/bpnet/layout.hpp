@@ -84,7 +84,7 @@ class LayoutChoice {
   static constexpr double elementwise = 10;     ///< a register's activation, or the rest of its way back
   static constexpr double calling = 10;         ///< a sample's share of beginning and ending a block of units
   static constexpr double entering = 100;       ///< a tile whose samples do not fill its registers
-  static constexpr double across_lines = 0.25;  ///< a register of weights that lies in two lines of L2
+  static constexpr double across_lines = 0.17;  ///< a register of weights that lies in two lines of L2
   static constexpr double loading = 0.7;        ///< a load that nothing hides
   static constexpr double packing = 3;          ///< a register of weights copied out
 

@@ -193,6 +193,20 @@ void turn_columns(const Scalar* W, Index n_out, Index columns, Scalar* turned) {
     }
 }
 
+/// Columns of W in L2 that all m samples of affine_units go through before the next ones. A register that lies across
+/// two lines of L2 takes twice as long: where the samples are more than one block of accumulators, only the first block
+/// meets those, and the others find in L1 what it has read.
+template <class Scalar>
+Index columns_at_a_time(Index n_out, Index n_in, Index m) {
+  using B = Block<Scalar>;
+  constexpr Index width = Lanes<Scalar>::size, line = 64;
+  constexpr Index some = 24576 / (B::packets * width * static_cast<Index>(sizeof(Scalar)) + line);
+  const Index packets = std::min<Index>((n_out + width - 1) / width, B::packets);
+  if (n_out % width == 0 || m <= B::rows_for(static_cast<int>(packets))) return n_in;
+  const Index parts = (n_in + some - 1) / some;
+  return (n_in + parts - 1) / parts;
+}
+
 }  // namespace detail
 
 /// z = W a + b over unit lanes. (F1)
@@ -206,19 +220,23 @@ void affine_units(const Scalar* W, const Scalar* b, Index n_out, Index n_in, con
   // L2 has a megabyte or two, not for W alone. The fewer the samples, the less time there is to fetch beside them.
   constexpr Index megabyte = (Index(1) << 20) / static_cast<Index>(sizeof(Scalar)), in_l1 = megabyte / 32,
                   in_l3 = 8 * megabyte;
-  const Index in_l2 = m <= 4 ? 5 * megabyte / 2 : 3 * megabyte / 4;
-  const auto close =
-      n_out * n_in <= in_l1 ? &detail::combine_units<From::l1, Scalar> : &detail::combine_units<From::l2, Scalar>;
-  if (n_out * n_in <= in_l2) return close(W, n_out, b, 0, n_out, n_in, a, 0, z, stride, m, 0);
+  const Index in_l2 = m <= 4 ? 5 * megabyte / 2 : 3 * megabyte / 4, all = n_out * n_in;
+  const auto in_parts = [&](auto part, Index columns) {
+    for (Index i = 0; i < n_in; i += columns)
+      part(W + i * n_out, n_out, i == 0 ? b : z, i == 0 ? 0 : stride, n_out, std::min(columns, n_in - i), a, i, z,
+           stride, m, std::max<Index>(n_in - i - columns, 0));
+  };
+  if (all <= in_l1) return in_parts(&detail::combine_units<From::l1, Scalar>, n_in);
+  if (all <= in_l2)
+    return in_parts(&detail::combine_units<From::l2, Scalar>, detail::columns_at_a_time<Scalar>(n_out, n_in, m));
   // What does not stay in L2 is fetched a little before its time, some columns at a time from one end to the other: not
   // many of those that lie pages apart, which crowd each other out of L2 and hide from the processor's own fetching.
   const bool far_apart = n_out * static_cast<Index>(sizeof(Scalar)) > 5120;
   const Index columns = far_apart ? 48 : m <= 3 ? 64 : 128;
-  const auto some =
-      n_out * n_in <= in_l3 ? &detail::combine_units<From::l3, Scalar> : &detail::combine_units<From::memory, Scalar>;
-  for (Index i = 0; i < n_in; i += columns)
-    some(W + i * n_out, n_out, i == 0 ? b : z, i == 0 ? 0 : stride, n_out, std::min(columns, n_in - i), a, i, z, stride,
-         m, std::max<Index>(n_in - i - columns, 0));
+  if (all <= in_l3)
+    in_parts(&detail::combine_units<From::l3, Scalar>, columns);
+  else
+    in_parts(&detail::combine_units<From::memory, Scalar>, columns);
 }
 
 /// out = W^T delta over unit lanes. (BP5)
