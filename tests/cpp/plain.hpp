@@ -73,6 +73,7 @@ std::vector<Scalar> softmax_pulled(std::span<const Scalar> a, std::span<const Sc
   Scalar level = -std::numeric_limits<Scalar>::infinity();
   for (std::size_t i = 0; i < a.size(); ++i)
     if (a[i] == top) level = std::max(level, g[i]);
+  level += 0;  // not -0
   const Scalar mean = sum_of<Scalar>(a.size(), [&](std::size_t i) { return a[i] * (g[i] - level); });
   std::vector<Scalar> delta;
   for (std::size_t i = 0; i < a.size(); ++i) delta.push_back(a[i] * ((g[i] - level) - mean));

@@ -111,6 +111,11 @@ void test_softmax(Layout layout, Index n, Index m) {
   const Index count = layout == Layout::sample_lanes ? n * stride : m * stride;
   Rows<Scalar> z(n, 14), g(n, 15), y(n, 16);
   for (Index s = 0; s < m; ++s) z.values[to_size(s * n + s % n)] *= 5;  // some saturate
+  for (Index s = 1; s < m; s += 3)                                      // the largest is 0, or -0
+    for (Index i = 0; i < n; ++i) {
+      z.values[to_size(s * n + i)] = 1;
+      g.values[to_size(s * n + i)] = (i + s / 3) % 2 ? Scalar(-0.0) : Scalar(0);
+    }
   const auto turned = [&](const Rows<Scalar>& rows) {
     return layout == Layout::sample_lanes ? rows.in_sample_lanes(m, stride) : rows.in_unit_lanes(m, stride);
   };

@@ -40,10 +40,11 @@ void softmax(Layout layout, const Scalar* z, Scalar* a, Scalar* tail, Scalar* lo
 template <class Scalar>
 void softmax_pull(Layout layout, const Scalar* a, const Scalar* g, Scalar* delta, Index n, Index m, Index stride) {
   using L = Lanes<Scalar>;
-  const L least(-std::numeric_limits<Scalar>::infinity());
+  const L least(-std::numeric_limits<Scalar>::infinity()), zero(Scalar(0));
   detail::over_samples<Scalar>(layout, n, m, stride, [&](const auto& units, Index) {
     const L top = units.largest([&](Index at) { return L::load(a + at); });
-    const L level = units.largest([&](Index at) { return select(L::load(a + at) == top, L::load(g + at), least); });
+    const L largest = units.largest([&](Index at) { return select(L::load(a + at) == top, L::load(g + at), least); });
+    const L level = largest + zero;  // of 0 and -0 it depends on the layout which is the largest
     L mean[1];
     units.sum(mean, [&](Index at, L(&value)[1]) { value[0] = L::load(a + at) * (L::load(g + at) - level); });
     units.each([&](Index at) { (L::load(a + at) * ((L::load(g + at) - level) - mean[0])).store(delta + at); });
