@@ -120,6 +120,10 @@ template <int Samples, int Packets, int Fetch, bool Hold, class Scalar>
     for (int p = 0; p < Packets; ++p) acc[s][p].store(out + s * stride + p * L::size);
 }
 
+/// Whether 7 or 8 samples are one block of accumulators.
+template <class Scalar>
+inline constexpr bool takes_eight = Block<Scalar>::packets_for(8) > 2;
+
 /// out = W in + start over unit lanes: the columns of W (n_out, depth) lie column_stride apart; in: m pointers to where
 /// the depth begins at `first`; start: m rows, start_stride apart, which may be out's; out: m rows, `stride` apart.
 /// Whole registers are read of W and start and written of out. What comes later of W, `columns_left` more columns
@@ -165,7 +169,7 @@ void combine_units(const Scalar* W, Index column_stride, const Scalar* start, In
     return with_constant<few>(
         m, [&](auto all)
                __attribute__((always_inline)) { all_at_once(all, integral_constant<int, B::packets_for(few)>{}); });
-  if constexpr (B::packets_for(8) > 2) {  // instead of 6 and the rest
+  if constexpr (takes_eight<Scalar>) {  // instead of 6 and the rest
     if (m == 7) return all_at_once(integral_constant<int, 7>{}, integral_constant<int, B::packets_for(8)>{});
     if (m == 8) return all_at_once(integral_constant<int, 8>{}, integral_constant<int, B::packets_for(8)>{});
   }
@@ -202,7 +206,8 @@ Index columns_at_a_time(Index n_out, Index n_in, Index m) {
   constexpr Index width = Lanes<Scalar>::size, line = 64;
   constexpr Index some = 24576 / (B::packets * width * static_cast<Index>(sizeof(Scalar)) + line);
   const Index packets = std::min<Index>((n_out + width - 1) / width, B::packets);
-  if (n_out % width == 0 || m <= B::rows_for(static_cast<int>(packets))) return n_in;
+  const int block = std::max(B::rows_for(static_cast<int>(packets)), takes_eight<Scalar> ? 8 : 0);
+  if (n_out % width == 0 || m <= block) return n_in;
   const Index parts = (n_in + some - 1) / some;
   return (n_in + parts - 1) / parts;
 }
